@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Starts, stops or shows a Kafka for development: one broker, or a cluster of three.
+#
+#   scripts/kafka.sh [1|3] start|stop|status [--data DIR] [--port PORT]
+#
+#   --data DIR   where its data lives (default: .data of the checkout)
+#   --port PORT  the port of the first broker (default: a free one, the same after every start)
+#
+# `start` returns when all brokers are members of the cluster, prints their addresses and leaves them
+# running. It needs Java 17 or later, and on the first start Maven, which fetches the jars.
+set -euo pipefail
+# shellcheck source=lib/kafka.sh
+. "$(dirname "$0")/lib/kafka.sh"
+
+brokers=1 action='' data="$root/.data" port=''
+while (($# > 0)); do
+    case $1 in
+    1 | 3) brokers=$1 ;;
+    start | stop | status) action=$1 ;;
+    --data | --port)
+        (($# > 1)) || misuse "$1 needs a value"
+        if [[ $1 == --data ]]; then data=$(mkdir -p "$2" && cd "$2" && pwd -P); else port=$2; fi
+        shift
+        ;;
+    -h | --help)
+        print_help
+        exit 0
+        ;;
+    *) misuse "unknown argument \`$1\`" ;;
+    esac
+    shift
+done
+[[ -n $action ]] || misuse "say start, stop or status"
+[[ $port =~ ^[0-9]*$ ]] || misuse "the port has to be a number, not \`$port\`"
+
+case $action in
+start)
+    kafka_possible || die "Kafka needs Java 17 or later, and Maven to fetch its jars: apt-get install default-jre-headless maven"
+    if [[ -n $port ]]; then
+        if (($(kafka_running "$data" "$brokers") == 0)); then
+            port_is_free "$port" || die "port $port is taken"
+        fi
+        mkdir -p "$data/kafka-$brokers/ports"
+        echo "$port" >"$data/kafka-$brokers/ports/broker-1"
+    fi
+    kafka_start "$data" "$brokers"
+    say "KAFKA_BROKERS=$(kafka_bootstrap "$data" "$brokers")"
+    ;;
+stop)
+    kafka_stop "$data" "$brokers"
+    say "stopped"
+    ;;
+status)
+    running=$(kafka_running "$data" "$brokers")
+    say "$running of $brokers brokers running"
+    ((running == brokers)) || exit 1
+    say "KAFKA_BROKERS=$(kafka_bootstrap "$data" "$brokers")"
+    ;;
+esac

@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# A real Kafka out of jars from Maven Central: one broker, or a cluster of three, each broker and controller in one (KRaft).
+# Layout under the data directory, n = 1 or 3: `kafka-n/` holds ports, one properties file and one log directory
+# a broker, and the cluster id; `run/kafka-n-<node>.pid` the processes; `logs/kafka-n-<node>.log` what they say.
+# A cluster of one and a cluster of three have data of their own.
+# shellcheck source=common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
+# shellcheck source=process.sh
+. "${BASH_SOURCE[0]%/*}/process.sh"
+# shellcheck source=ports.sh
+. "${BASH_SOURCE[0]%/*}/ports.sh"
+
+kafka_pom="$root/scripts/kafka/pom.xml"
+kafka_version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$kafka_pom")
+kafka_jars="$cache/kafka-$kafka_version/libs"
+
+# A Java that Kafka runs on, and the jars or the means to fetch them.
+kafka_possible() {
+    local version
+    have java || return 1
+    version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+    [[ -n $version ]] && ((version >= 17)) && { [[ -d $kafka_jars ]] || have mvn; }
+}
+
+# Fetches the jars once. They appear under their final name only when all are there.
+kafka_fetch() {
+    [[ ! -d $kafka_jars ]] || return 0
+    mkdir -p "$(dirname "$kafka_jars")"
+    (
+        flock 7
+        [[ ! -d $kafka_jars ]] || exit 0
+        say "fetching Kafka $kafka_version from Maven Central (54 MB, once)"
+        rm -rf "$kafka_jars.new" "$kafka_jars.repository"
+        mvn -q -B -C -Dstyle.color=never -f "$kafka_pom" "-Dmaven.repo.local=$kafka_jars.repository" \
+            org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
+            "-DoutputDirectory=$kafka_jars.new" || exit 1
+        rm -rf "$kafka_jars.repository"
+        mv "$kafka_jars.new" "$kafka_jars"
+    ) 7>"$(dirname "$kafka_jars")/lock"
+}
+
+# kafka_tool <class> <arguments...>
+kafka_tool() {
+    java -Xms32m -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+        "-Dlog4j2.configurationFile=$root/scripts/kafka/log4j2.properties" -cp "$kafka_jars/*" "$@"
+}
+
+# kafka_bootstrap <data> <n>: the addresses of the brokers, as clients want them.
+kafka_bootstrap() {
+    local node list=
+    for ((node = 1; node <= $2; node++)); do
+        list+=",127.0.0.1:$(<"$1/kafka-$2/ports/broker-$node")"
+    done
+    say "${list#,}"
+}
+
+# kafka_running <data> <n>: how many of the brokers run.
+kafka_running() {
+    local node count=0
+    for ((node = 1; node <= $2; node++)); do
+        ! is_running "$1/run/kafka-$2-$node.pid" || count=$((count + 1))
+    done
+    say "$count"
+}
+
+# kafka_configure <dir> <n>: keeps or chooses ports and writes a properties file for each broker.
+kafka_configure() {
+    local dir=$1 n=$2 node voters='' min_isr=$(($2 == 3 ? 2 : 1)) broker_ports=() controller_ports=()
+    for ((node = 1; node <= n; node++)); do
+        broker_ports[node]=$(keep_port "$dir/ports/broker-$node")
+        controller_ports[node]=$(keep_port "$dir/ports/controller-$node")
+        voters+=",$node@127.0.0.1:${controller_ports[node]}"
+    done
+    for ((node = 1; node <= n; node++)); do
+        cat >"$dir/broker-$node.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=$node
+controller.quorum.voters=${voters#,}
+listeners=PLAINTEXT://127.0.0.1:${broker_ports[node]},CONTROLLER://127.0.0.1:${controller_ports[node]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${broker_ports[node]}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$dir/broker-$node
+auto.create.topics.enable=false
+default.replication.factor=$n
+min.insync.replicas=$min_isr
+unclean.leader.election.enable=false
+offsets.topic.replication.factor=$n
+transaction.state.log.replication.factor=$n
+transaction.state.log.min.isr=$min_isr
+share.coordinator.state.topic.replication.factor=$n
+share.coordinator.state.topic.min.isr=$min_isr
+group.initial.rebalance.delay.ms=0
+message.max.bytes=10485760
+replica.fetch.max.bytes=10485760
+log.retention.ms=-1
+log.cleaner.dedupe.buffer.size=4194304
+PROPERTIES
+    done
+}
+
+# kafka_start <data> <n>: starts what does not run yet, and returns when all brokers are members of the cluster.
+kafka_start() {
+    local data=$1 n=$2 dir="$1/kafka-$2" node id_file
+    if (($(kafka_running "$data" "$n") == n)); then return 0; fi
+    kafka_fetch || return 1
+    kafka_stop "$data" "$n"
+    mkdir -p "$dir"
+    kafka_configure "$dir" "$n"
+    id_file="$dir/cluster-id"
+    # Sixteen random bytes in base64url; the tools refuse an id that begins with a dash.
+    [[ -s $id_file ]] || printf 'w%s\n' "$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-21)A" >"$id_file"
+    for ((node = 1; node <= n; node++)); do
+        if [[ ! -s "$dir/broker-$node/meta.properties" ]]; then
+            kafka_tool kafka.tools.StorageTool format -t "$(<"$id_file")" -c "$dir/broker-$node.properties" \
+                --ignore-formatted >"$data/kafka-format.log" 2>&1 || {
+                cat "$data/kafka-format.log" >&2
+                return 1
+            }
+            rm -f "$data/kafka-format.log"
+        fi
+    done
+    for ((node = 1; node <= n; node++)); do
+        kafka_spawn "$data" "$n" "$node"
+    done
+    kafka_wait "$data" "$n"
+}
+
+# kafka_spawn <data> <n> <node>: one broker's process; also how a killed one is brought back.
+kafka_spawn() {
+    spawn "$1/run/kafka-$2-$3.pid" "$1/logs/kafka-$2-$3.log" \
+        java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+        "-Dlog4j2.configurationFile=$root/scripts/kafka/log4j2.properties" \
+        -cp "$kafka_jars/*" kafka.Kafka "$1/kafka-$2/broker-$3.properties"
+}
+
+# Each broker says when it has joined; then the cluster itself is asked, which is what counts.
+kafka_wait() {
+    local data=$1 n=$2 node log
+    for ((node = 1; node <= n; node++)); do
+        log="$data/logs/kafka-$n-$node.log"
+        wait_ready "$data/run/kafka-$n-$node.pid" "$log" 60 "Kafka broker $node" grep -q 'Kafka Server started' "$log" || return 1
+    done
+    wait_until 30 kafka_has_brokers "$(kafka_bootstrap "$data" "$n")" "$n" || {
+        warn "the Kafka cluster has fewer than $n brokers after 30 s"
+        return 1
+    }
+}
+kafka_has_brokers() {
+    (($(kafka_tool org.apache.kafka.tools.ClusterTool list-endpoints --bootstrap-server "$1" 2>/dev/null |
+        grep -c '127\.0\.0\.1') >= $2))
+}
+
+# kafka_stop <data> <n>: all are asked at once. A broker that waits for a quorum which is already gone is not waited for long:
+# what it acknowledged is on disk.
+kafka_stop() {
+    local node pid
+    for ((node = 1; node <= $2; node++)); do
+        if is_running "$1/run/kafka-$2-$node.pid"; then
+            read -r pid _ <"$1/run/kafka-$2-$node.pid"
+            kill -s TERM "$pid" 2>/dev/null || true
+        fi
+    done
+    for ((node = 1; node <= $2; node++)); do
+        stop_process "$1/run/kafka-$2-$node.pid" TERM 10
+    done
+}
