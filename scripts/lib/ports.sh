@@ -3,12 +3,12 @@
 # shellcheck source=common.sh
 . "${BASH_SOURCE[0]%/*}/common.sh"
 
-# port_is_free <port>: nothing is bound to it on any address.
+# port_is_free <port>: nothing listens there, on any address.
 port_is_free() {
     local hex tables=(/proc/net/tcp)
     printf -v hex ':%04X' "$1"
     [[ ! -r /proc/net/tcp6 ]] || tables+=(/proc/net/tcp6)
-    ! awk -v port="$hex" 'FNR > 1 && substr($2, length($2) - 4) == port { found = 1 } END { exit !found }' \
+    ! awk -v port="$hex" '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 } END { exit !found }' \
         "${tables[@]}"
 }
 

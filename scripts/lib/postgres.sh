@@ -86,8 +86,9 @@ postgres_start() {
     for setting in listen_addresses=127.0.0.1 "port=$postgres_port" unix_socket_directories= max_connections=300 "$@"; do
         settings+=(-c "$setting")
     done
+    local spawn_as=("${as_postgres[@]}")
     SPAWN_SIGNAL=INT spawn "$data/run/postgres.pid" "$data/logs/postgres.log" \
-        "${as_postgres[@]}" "$(postgres_bin)/postgres" -D "$home/cluster" "${settings[@]}"
+        "$(postgres_bin)/postgres" -D "$home/cluster" "${settings[@]}"
     wait_ready "$data/run/postgres.pid" "$data/logs/postgres.log" 60 Postgres postgres_answers "$data"
 }
 

@@ -21,16 +21,19 @@ is_running() {
     [[ -s $1 ]] && read -r pid started <"$1" && [[ $(start_time "$pid") == "$started" ]]
 }
 
+spawn_as=()
+
 # spawn <pid file> <log file> <command...>: starts a process in a session of its own, so that Ctrl-C
 # reaches only the script, which then stops things in order. With SPAWN_TIED=1 the kernel ends it (by SPAWN_SIGNAL)
-# when the script itself is killed. Call it from the script's own shell, not from a subshell.
+# when the script itself is killed. `spawn_as`, where set, is the command that changes the user; it goes first,
+# because a change of user would undo the tie. Call it from the script's own shell, not from a subshell.
 spawn() {
     local pid_file=$1 log=$2 tie=()
     shift 2
     [[ ${SPAWN_TIED:-0} != 1 ]] || tie=(setpriv --pdeathsig "${SPAWN_SIGNAL:-TERM}" --)
     mkdir -p "$(dirname "$pid_file")" "$(dirname "$log")"
     # The descriptors of locks (7 to 9) stay with the script.
-    setsid "${tie[@]}" "$@" >"$log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
+    setsid "${spawn_as[@]}" "${tie[@]}" "$@" >"$log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
     local pid=$! started
     started=$(start_time "$pid") || started=gone
     printf '%s %s\n' "$pid" "$started" >"$pid_file"
