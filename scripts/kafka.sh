@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Starts, stops or shows a Kafka for development: one broker, or a cluster of three.
+# Starts, stops or shows a Kafka for development: one broker, or a cluster of three. It is another one than
+# run.sh starts; run.sh uses it when the line that is printed here is in its environment.
 #
 #   scripts/kafka.sh [1|3] start|stop|status [--data DIR] [--port PORT]
 #
-#   --data DIR   where its data lives (default: .data of the checkout)
+#   --data DIR   where its data lives (default: .data/broker of the checkout)
 #   --port PORT  the port of the first broker (default: a free one, the same after every start)
 #
 # `start` returns when all brokers are members of the cluster, prints their addresses and leaves them
@@ -12,7 +13,7 @@ set -euo pipefail
 # shellcheck source=lib/kafka.sh
 . "$(dirname "$0")/lib/kafka.sh"
 
-brokers=1 action='' data="$root/.data" port=''
+brokers=1 action='' data="$root/.data/broker" port=''
 while (($# > 0)); do
     case $1 in
     1 | 3) brokers=$1 ;;

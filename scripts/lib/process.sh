@@ -35,6 +35,7 @@ spawn() {
     # The descriptors of locks (7 to 9) stay with the script.
     setsid "${spawn_as[@]}" "${tie[@]}" "$@" >"$log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
     local pid=$! started
+    disown "$pid" # the shell need not report its end
     started=$(start_time "$pid") || started=gone
     printf '%s %s\n' "$pid" "$started" >"$pid_file"
 }
