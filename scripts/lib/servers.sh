@@ -21,11 +21,14 @@ environment=(
 )
 
 # lock_data <data>: keeps a second script away until this one ends. Children do not inherit the lock.
+data_locked=''
 lock_data() {
+    [[ $data_locked != "$1" ]] || return 0
     mkdir -p "$1"
     chmod go-w "$1"
     exec 9>"$1/lock"
     flock -n 9 || die "another script is using $1; stop it first"
+    data_locked=$1
 }
 
 # start_servers <data> [postgres setting=value...]
