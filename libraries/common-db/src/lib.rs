@@ -1,1 +1,14 @@
-//! common-db
+//! Postgres as all services use it: the pool, transactions, migrations, constraints and repeated calls.
+
+pub mod config;
+pub mod constraint;
+pub mod health;
+pub mod idempotency;
+pub mod migrate;
+pub mod op;
+pub mod pool;
+pub mod testing;
+
+pub use config::DbConfig;
+pub use op::{Op, begin};
+pub use sqlx::PgPool;

@@ -1,1 +1,21 @@
-//! common-events
+//! Events between services: written to the outbox in the business transaction, published by the relay, taken in
+//! once by consumers, set aside in `dlq.<topic>` when they cannot be handled.
+
+pub mod config;
+pub mod consumer;
+pub mod contracts;
+pub mod dedup;
+mod dlq;
+pub mod embedded_broker;
+pub mod envelope;
+pub mod health;
+pub mod inbox;
+pub mod outbox;
+pub mod relay;
+pub mod topics;
+
+pub use config::KafkaConfig;
+pub use consumer::{Consumer, EventHandler, HandlerError};
+pub use envelope::{Actor, Event, EventContext};
+pub use outbox::NewEvent;
+pub use topics::Topic;

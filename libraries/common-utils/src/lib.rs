@@ -1,1 +1,13 @@
-//! common-utils
+//! What every service needs and no service owns: money, ids, the clock, configuration, the shape of
+//! HTTP answers, logs and metrics, and the client with which services call each other and the banks.
+
+pub mod clock;
+pub mod config;
+pub mod correlation;
+pub mod http;
+pub mod http_client;
+pub mod ids;
+pub mod money;
+pub mod secret_file;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,0 +1,38 @@
+//! The connection pool, with its gauges.
+
+use std::time::Duration;
+
+use metrics::{describe_gauge, gauge};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::DbConfig;
+
+/// A pool that connects when it is first used, so a service starts while its database is still coming up and says
+/// so in `/health/ready`.
+pub fn connect(service: &'static str, config: &DbConfig) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .max_lifetime(Duration::from_mins(30))
+        .connect_lazy_with(config.connect_options(service))
+}
+
+/// Keeps the pool's gauges fresh until `shutdown`.
+pub async fn watch(service: &'static str, pool: PgPool, shutdown: CancellationToken) {
+    describe_gauge!("wallet_db_pool_connections", "Open connections of the pool, by state.");
+    describe_gauge!("wallet_db_pool_connections_max", "Connections that the pool may open.");
+    gauge!("wallet_db_pool_connections_max", "service" => service)
+        .set(f64::from(pool.options().get_max_connections()));
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        let used = pool.size().saturating_sub(idle);
+        gauge!("wallet_db_pool_connections", "service" => service, "state" => "idle").set(f64::from(idle));
+        gauge!("wallet_db_pool_connections", "service" => service, "state" => "used").set(f64::from(used));
+    }
+}

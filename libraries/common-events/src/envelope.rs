@@ -1,0 +1,109 @@
+//! The envelope: CloudEvents 1.0, structured JSON, with the extensions `correlationid`, `traceparent` and `actor`.
+
+use chrono::{DateTime, Utc};
+use common_utils::{correlation, telemetry::trace_context};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::contracts::EventData;
+
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// Who caused an event, written as `user:{id}`, `staff:{id}`, `service:{name}` or `provider:{name}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(String);
+
+impl Actor {
+    pub fn user(id: impl Into<Uuid>) -> Self {
+        Self(format!("user:{}", id.into()))
+    }
+
+    pub fn staff(id: impl Into<Uuid>) -> Self {
+        Self(format!("staff:{}", id.into()))
+    }
+
+    pub fn service(name: &str) -> Self {
+        Self(format!("service:{name}"))
+    }
+
+    pub fn provider(name: &str) -> Self {
+        Self(format!("provider:{name}"))
+    }
+
+    /// The kind and the id.
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.split_once(':').unwrap_or(("service", &self.0))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Actor {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// An event as it travels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    pub specversion: String,
+    pub id: Uuid,
+    /// The service that published it, for example `/wallet-service`.
+    pub source: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it is about, for example `wallet/{id}`.
+    pub subject: String,
+    pub time: DateTime<Utc>,
+    pub datacontenttype: String,
+    pub dataschema: String,
+    pub correlationid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    pub actor: Actor,
+    pub data: serde_json::Value,
+}
+
+/// What an event tells beside its data: who did it, when, in which service.
+#[derive(Debug, Clone)]
+pub struct EventContext {
+    pub source: &'static str,
+    pub actor: Actor,
+    pub now: DateTime<Utc>,
+}
+
+impl EventContext {
+    pub fn new(source: &'static str, actor: Actor, now: DateTime<Utc>) -> Self {
+        Self { source, actor, now }
+    }
+}
+
+impl Event {
+    pub(crate) fn new<T: EventData>(id: Uuid, context: &EventContext, data: &T) -> serde_json::Result<Self> {
+        Ok(Self {
+            specversion: "1.0".to_owned(),
+            id,
+            source: format!("/{}", context.source),
+            kind: T::TYPE.to_owned(),
+            subject: data.subject(),
+            time: context.now,
+            datacontenttype: "application/json".to_owned(),
+            dataschema: format!("/schemas/{}.v{}.json", T::TYPE, T::VERSION),
+            correlationid: correlation::current(),
+            traceparent: trace_context::traceparent(),
+            actor: context.actor.clone(),
+            data: serde_json::to_value(data)?,
+        })
+    }
+
+    /// The data, if this event is a `T`.
+    pub fn data<T: EventData + DeserializeOwned>(&self) -> Option<serde_json::Result<T>> {
+        (self.kind == T::TYPE).then(|| T::deserialize(&self.data))
+    }
+}

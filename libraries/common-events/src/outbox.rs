@@ -1,0 +1,82 @@
+//! The outbox: events are rows of the business transaction, so they exist exactly when their cause does.
+
+use common_db::Op;
+use common_utils::ids;
+use metrics::counter;
+use uuid::Uuid;
+
+use crate::{
+    EventContext,
+    config::{LARGE_MESSAGE_BYTES, MAX_MESSAGE_BYTES},
+    contracts::EventData,
+    envelope::Event,
+};
+
+/// An event that is about to be written.
+#[derive(Debug)]
+pub struct NewEvent {
+    id: Uuid,
+    topic: &'static str,
+    key: String,
+    kind: &'static str,
+    payload: String,
+    created_at: chrono::DateTime<chrono::Utc>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    #[error(
+        "an event of type {kind} has {bytes} bytes, more than the {MAX_MESSAGE_BYTES} that a message may have"
+    )]
+    TooLarge { kind: &'static str, bytes: usize },
+    #[error("an event cannot be written as JSON: {0}")]
+    Encoding(#[from] serde_json::Error),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl NewEvent {
+    pub fn new<T: EventData>(context: &EventContext, data: &T) -> Result<Self, OutboxError> {
+        let id = ids::new_id();
+        let payload = serde_json::to_string(&Event::new(id, context, data)?)?;
+        let bytes = payload.len();
+        if bytes > MAX_MESSAGE_BYTES {
+            return Err(OutboxError::TooLarge { kind: T::TYPE, bytes });
+        }
+        if bytes > LARGE_MESSAGE_BYTES {
+            tracing::warn!(kind = T::TYPE, bytes, "an unusually large event");
+            counter!("wallet_outbox_large_events_total", "type" => T::TYPE).increment(1);
+        }
+        let created_at = context.now;
+        Ok(Self { id, topic: T::TOPIC.name(), key: data.key(), kind: T::TYPE, payload, created_at })
+    }
+}
+
+/// Writes the events, in this order, with one statement.
+pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), OutboxError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+    let topics: Vec<String> = events.iter().map(|event| event.topic.to_owned()).collect();
+    let keys: Vec<String> = events.iter().map(|event| event.key.clone()).collect();
+    let kinds: Vec<String> = events.iter().map(|event| event.kind.to_owned()).collect();
+    let payloads: Vec<String> = events.iter().map(|event| event.payload.clone()).collect();
+    let times: Vec<_> = events.iter().map(|event| event.created_at).collect();
+    sqlx::query!(
+        "INSERT INTO outbox (event_id, topic, key, type, payload, created_at)
+         SELECT event_id, topic, key, type, payload, created_at
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+              WITH ORDINALITY AS new (event_id, topic, key, type, payload, created_at, place)
+         ORDER BY place",
+        &ids,
+        &topics,
+        &keys,
+        &kinds,
+        &payloads,
+        &times,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}

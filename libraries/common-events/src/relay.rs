@@ -1,0 +1,158 @@
+//! The relay publishes what is in the outbox, in order, and marks it.
+//!
+//! One relay a database: it holds an advisory lock on a connection of its own, and does all its work on that
+//! connection, so a relay that lost the lock cannot go on. Steps of a round:
+//! 1. read the oldest unpublished events (not "those after the last one": positions commit out of order);
+//! 2. hand them to the idempotent producer in order, and wait until all are acknowledged;
+//! 3. mark them as published.
+//!
+//! A crash between 2 and 3 publishes them again; consumers drop what they have had. A commit wakes the relay
+//! (`LISTEN outbox`); a slow poll stands behind it.
+
+use std::time::Duration;
+
+use common_db::DbConfig;
+use metrics::{counter, describe_counter, describe_gauge, gauge, histogram};
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::{KafkaConfig, envelope};
+
+const LOCK: i64 = 0x6f_75_74_62_6f_78;
+const BATCH: i64 = 500;
+const POLL: Duration = Duration::from_secs(1);
+const STANDBY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub struct Relay {
+    pub service: &'static str,
+    pub pool: PgPool,
+    pub database: DbConfig,
+    pub kafka: KafkaConfig,
+}
+
+struct Pending {
+    position: i64,
+    topic: String,
+    key: String,
+    payload: String,
+}
+
+impl Relay {
+    /// Runs until `shutdown`, and comes back after every failure.
+    pub async fn run(self, shutdown: CancellationToken) {
+        describe_gauge!("wallet_outbox_pending", "Events written and not yet published.");
+        describe_gauge!("wallet_outbox_oldest_seconds", "Age of the oldest event that is not yet published.");
+        describe_counter!("wallet_outbox_published_total", "Events published.");
+        describe_counter!("wallet_outbox_errors_total", "Rounds of the relay that failed.");
+        counter!("wallet_outbox_published_total", "service" => self.service).absolute(0);
+        counter!("wallet_outbox_errors_total", "service" => self.service).absolute(0);
+        let gauges = self.watch_depth();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = gauges => {}
+            () = self.keep_leading() => {}
+        }
+    }
+
+    async fn keep_leading(&self) {
+        loop {
+            if let Err(error) = self.lead().await {
+                counter!("wallet_outbox_errors_total", "service" => self.service).increment(1);
+                tracing::warn!(service = self.service, error = format!("{error:#}"), "the relay starts over");
+            }
+            tokio::time::sleep(STANDBY).await;
+        }
+    }
+
+    /// Waits for the lock, then relays for as long as nothing fails.
+    async fn lead(&self) -> anyhow::Result<()> {
+        let mut connection = PgConnection::connect_with(&self.database.connect_options("relay")).await?;
+        let leads = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
+        if !leads.fetch_one(&mut connection).await? {
+            return Ok(());
+        }
+        let producer: FutureProducer = self.kafka.producer().create()?;
+        let mut commits = PgListener::connect_with(&self.pool).await?;
+        commits.listen("outbox").await?;
+        if self.kafka.embedded {
+            // The broker forgot everything when its process ended.
+            connection
+                .execute("UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL")
+                .await?;
+        }
+        tracing::info!(service = self.service, "this relay leads");
+        loop {
+            if self.round(&mut connection, &producer).await? < BATCH {
+                // Both a commit and the end of the pause are a reason to look.
+                let _ = tokio::time::timeout(POLL, commits.recv()).await;
+                while commits.next_buffered().is_some() {}
+            }
+        }
+    }
+
+    async fn round(&self, connection: &mut PgConnection, producer: &FutureProducer) -> anyhow::Result<i64> {
+        let events = sqlx::query_as!(
+            Pending,
+            "SELECT position, topic, key, payload FROM outbox
+             WHERE published_at IS NULL ORDER BY position LIMIT $1",
+            BATCH,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        if events.is_empty() {
+            return Ok(0);
+        }
+        self.publish(producer, &events).await?;
+        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+        sqlx::query!("UPDATE outbox SET published_at = now() WHERE position = ANY($1)", &positions)
+            .execute(connection)
+            .await?;
+        let count = i64::try_from(events.len())?;
+        counter!("wallet_outbox_published_total", "service" => self.service).increment(u64::try_from(count)?);
+        Ok(count)
+    }
+
+    /// Returns when all are acknowledged. While Kafka is down this waits: the events are safe in the outbox.
+    async fn publish(&self, producer: &FutureProducer, events: &[Pending]) -> anyhow::Result<()> {
+        let started = std::time::Instant::now();
+        let mut deliveries = Vec::with_capacity(events.len());
+        for event in events {
+            let topic = self.kafka.prefixed(&event.topic);
+            let content_type = Header { key: "content-type", value: Some(envelope::CONTENT_TYPE) };
+            let record = FutureRecord::to(&topic)
+                .key(&event.key)
+                .payload(&event.payload)
+                .headers(OwnedHeaders::new().insert(content_type));
+            deliveries.push(producer.send_result(record).map_err(|(error, _)| error)?);
+        }
+        for delivery in deliveries {
+            delivery.await?.map_err(|(error, _)| error)?;
+        }
+        histogram!("wallet_outbox_publish_duration_seconds", "service" => self.service)
+            .record(started.elapsed());
+        Ok(())
+    }
+
+    /// Depth and age are also shown while Kafka is down: that is when they matter.
+    async fn watch_depth(&self) {
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            tick.tick().await;
+            let depth = sqlx::query!(
+                r#"SELECT count(*) AS "pending!",
+                          COALESCE(EXTRACT(EPOCH FROM now() - min(created_at)), 0)::float8 AS "oldest!"
+                   FROM outbox WHERE published_at IS NULL"#
+            );
+            if let Ok(depth) = depth.fetch_one(&self.pool).await {
+                let pending = u32::try_from(depth.pending).unwrap_or(u32::MAX);
+                gauge!("wallet_outbox_pending", "service" => self.service).set(f64::from(pending));
+                gauge!("wallet_outbox_oldest_seconds", "service" => self.service).set(depth.oldest.max(0.0));
+            }
+        }
+    }
+}

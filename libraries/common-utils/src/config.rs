@@ -1,0 +1,150 @@
+//! Configuration comes from the environment, is read once at start, and is complete or refused: every missing or
+//! wrong variable is named in one error.
+//!
+//! A variable may be given for one service only by its prefix: `WALLET_PORT` wins over `PORT`. In `standalone`,
+//! where four services share one environment, `PORT` and `DB_NAME` are read with the prefix only.
+
+use std::{collections::HashMap, fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(String);
+
+/// The environment as one service sees it.
+#[derive(Clone)]
+pub struct Env {
+    prefix: String,
+    shared: bool,
+    values: Arc<HashMap<String, String>>,
+}
+
+impl std::fmt::Debug for Env {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        f.debug_struct("Env").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Env {
+    /// The process environment, for the only service in this process.
+    pub fn of_process(service: &str) -> Self {
+        Self::from_values(service, std::env::vars().collect())
+    }
+
+    /// Given values; for tests.
+    pub fn from_values(service: &str, values: HashMap<String, String>) -> Self {
+        Self { prefix: service.to_uppercase(), shared: false, values: Arc::new(values) }
+    }
+
+    /// The same environment, seen by `service` as one of several in this process.
+    #[must_use]
+    pub fn shared_by(&self, service: &str) -> Self {
+        Self { prefix: service.to_uppercase(), shared: true, values: Arc::clone(&self.values) }
+    }
+
+    /// The value, if it is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let plain_counts = !(self.shared && matches!(name, "PORT" | "DB_NAME" | "KAFKA_CLIENT_ID"));
+        self.values
+            .get(&format!("{}_{name}", self.prefix))
+            .or_else(|| self.values.get(name).filter(|_| plain_counts))
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    pub fn text(&self, name: &str, default: &str) -> String {
+        self.get(name).unwrap_or(default).to_owned()
+    }
+
+    pub fn require(&self, name: &str) -> Result<String, ConfigError> {
+        self.get(name).map(str::to_owned).ok_or_else(|| ConfigError(format!("{name} is not set")))
+    }
+
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.get(name).map(SecretString::from)
+    }
+
+    pub fn parse<T>(&self, name: &str, default: T) -> Result<T, ConfigError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.get(name).map_or(Ok(default), |text| {
+            text.parse().map_err(|error| ConfigError(format!("{name}={text:?} cannot be read: {error}")))
+        })
+    }
+
+    /// A whole number of seconds.
+    pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
+        self.parse(name, default).map(Duration::from_secs)
+    }
+
+    /// Where key files lie.
+    pub fn keys_dir(&self) -> PathBuf {
+        PathBuf::from(self.text("KEYS_DIR", ".data/keys"))
+    }
+}
+
+/// Where a service listens.
+#[derive(Debug, Clone)]
+pub struct ListenConfig {
+    pub host: String,
+    pub port: u16,
+}
+
+impl ListenConfig {
+    pub fn from_env(env: &Env, default_port: u16) -> Result<Self, ConfigError> {
+        Ok(Self { host: env.text("HOST", "127.0.0.1"), port: env.parse("PORT", default_port)? })
+    }
+
+    pub async fn bind(&self) -> anyhow::Result<tokio::net::TcpListener> {
+        let address = (self.host.as_str(), self.port);
+        tokio::net::TcpListener::bind(address)
+            .await
+            .map_err(|error| anyhow::anyhow!("cannot listen on {}:{}: {error}", self.host, self.port))
+    }
+}
+
+/// Redis, which makes us faster and never decides.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    pub host: String,
+    pub port: u16,
+    pub password: Option<SecretString>,
+}
+
+impl RedisConfig {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            host: env.text("REDIS_HOST", "127.0.0.1"),
+            port: env.parse("REDIS_PORT", 6379)?,
+            password: env.secret("REDIS_PASSWORD"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(values: &[(&str, &str)]) -> Env {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Env::from_values("wallet", values)
+    }
+
+    #[test]
+    fn the_prefix_wins_and_empty_counts_as_unset() {
+        let env = env(&[("PORT", "1"), ("WALLET_PORT", "2"), ("HOST", "")]);
+        assert_eq!(env.get("PORT"), Some("2"));
+        assert_eq!(env.shared_by("admin").get("PORT"), None);
+        assert_eq!(env.text("HOST", "127.0.0.1"), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        let error = env(&[("PORT", "many")]).parse("PORT", 1_u16).unwrap_err();
+        assert!(error.to_string().contains("PORT=\"many\""), "{error}");
+    }
+}

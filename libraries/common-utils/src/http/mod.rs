@@ -1,0 +1,18 @@
+//! The edge that all services share: how a request is read, how a refusal looks, how a list is paged, and the
+//! layers that every router wears.
+
+mod context;
+pub mod docs;
+pub mod health;
+mod json;
+mod measure;
+pub mod paging;
+mod problem;
+pub mod server;
+mod validation;
+
+pub use context::with_context;
+pub use json::{ApiJson, ApiPath, ApiQuery};
+pub use measure::measured;
+pub use problem::{FieldError, Problem, ProblemBody};
+pub use validation::FieldErrors;

@@ -1,0 +1,45 @@
+//! Serves a router on a listener until it is told to stop, then lets running requests end.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit, serve::ListenerExt};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{docs, health, measured, with_context};
+use crate::telemetry::metrics as metrics_page;
+
+const BODY_LIMIT: usize = 1024 * 1024;
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Puts a service's API together with what every service has: health, metrics, contract, layers.
+pub fn service_router(
+    service: &'static str,
+    api: Router,
+    openapi: utoipa::openapi::OpenApi,
+    checks: Vec<Box<dyn health::Check>>,
+) -> Router {
+    let router = api
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .merge(health::router(Arc::new(checks)))
+        .merge(docs::router(openapi))
+        .merge(metrics_page::router(service));
+    with_context(measured(router, service))
+}
+
+/// Serves until `shutdown`, then drains for at most 20 s.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    let drained = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        result = drained => result?,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! A circuit breaker: closed → open after so many failures in a row → after a pause one call may try (half open) →
+//! closed again when it succeeds, open again when it fails.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use metrics::{describe_gauge, gauge};
+
+#[derive(Debug, Clone)]
+pub struct BreakerConfig {
+    /// Failures in a row that open the circuit.
+    pub failures: u32,
+    /// How long it stays open before one call may try.
+    pub pause: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 10, pause: Duration::from_secs(5) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant },
+    HalfOpen,
+}
+
+#[derive(Debug)]
+pub struct Breaker {
+    remote: &'static str,
+    config: BreakerConfig,
+    state: Mutex<State>,
+}
+
+/// The right to make one call. Dropped without a result (the caller went away) it counts as a failure.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    breaker: &'a Breaker,
+    succeeded: bool,
+}
+
+impl Breaker {
+    pub fn new(remote: &'static str, config: BreakerConfig) -> Self {
+        describe_gauge!("wallet_client_circuit_open", "1 while calls to this remote system are held back.");
+        Self { remote, config, state: Mutex::new(State::Closed { failures: 0 }) }
+    }
+
+    pub fn remote(&self) -> &'static str {
+        self.remote
+    }
+
+    /// None while the circuit is open, or half open with its one call under way.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Closed { .. } => {}
+            State::Open { until } if Instant::now() >= until => *state = State::HalfOpen,
+            State::Open { .. } | State::HalfOpen => return None,
+        }
+        Some(Permit { breaker: self, succeeded: false })
+    }
+
+    fn record(&self, succeeded: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = match (*state, succeeded) {
+            (_, true) => State::Closed { failures: 0 },
+            (State::Closed { failures }, false) if failures + 1 < self.config.failures => {
+                State::Closed { failures: failures + 1 }
+            }
+            (_, false) => State::Open { until: Instant::now() + self.config.pause },
+        };
+        let open = if matches!(*state, State::Open { .. }) { 1.0 } else { 0.0 };
+        gauge!("wallet_client_circuit_open", "remote" => self.remote).set(open);
+    }
+}
+
+impl Permit<'_> {
+    pub fn finish(mut self, succeeded: bool) {
+        self.succeeded = succeeded;
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.breaker.record(self.succeeded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(breaker: &Breaker, succeeds: bool) -> bool {
+        breaker.try_acquire().map(|permit| permit.finish(succeeds)).is_some()
+    }
+
+    #[test]
+    fn opens_after_failures_in_a_row_and_lets_one_call_try() {
+        let breaker = Breaker::new("bank", BreakerConfig { failures: 2, pause: Duration::ZERO });
+        assert!(call(&breaker, false) && call(&breaker, true) && call(&breaker, false));
+        assert!(matches!(*breaker.state.lock().unwrap(), State::Closed { failures: 1 }));
+        assert!(call(&breaker, false));
+        let trial = breaker.try_acquire().expect("the pause is over");
+        assert!(breaker.try_acquire().is_none(), "one call tries, the others wait");
+        trial.finish(true);
+        assert!(call(&breaker, true));
+    }
+
+    #[test]
+    fn stays_open_for_its_pause() {
+        let breaker = Breaker::new("bank", BreakerConfig { failures: 1, pause: Duration::from_secs(3600) });
+        assert!(call(&breaker, false));
+        assert!(!call(&breaker, true));
+    }
+}
