@@ -1,0 +1,10 @@
+//! The twin as its callers see it, over HTTP.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at its first surprise")]
+
+mod bank;
+mod control;
+mod kyc;
+mod persistence;
+mod support;
+mod webhooks;
