@@ -44,41 +44,18 @@ if [[ -z ${DB_HOST:-} && -s $root/.data/env ]]; then
     . "$root/.data/env"
 fi
 [[ -n ${DB_HOST:-} ]] || die "no database server: set DB_HOST (and DB_PORT, DB_USER, DB_PASSWORD), or start scripts/run.sh"
-export DB_HOST DB_PORT=${DB_PORT:-5432} DB_USER=${DB_USER:-postgres} DB_PASSWORD=${DB_PASSWORD:-}
-have psql || die "psql is missing: apt-get install postgresql-client"
-
-# sql <statement> [psql variable...]: one value back.
-sql() {
-    local statement=$1 variables=() variable
-    shift
-    for variable in "$@"; do variables+=(-v "$variable"); done
-    PGPASSWORD=$DB_PASSWORD PGCONNECT_TIMEOUT=10 psql -X -q -A -t -v ON_ERROR_STOP=1 "${variables[@]}" \
-        -h "$DB_HOST" -p "$DB_PORT" -U "$DB_USER" -d postgres <<<"$statement"
-}
-
-sql 'SELECT 1' >/dev/null || die "no Postgres answers at $DB_HOST:$DB_PORT for user $DB_USER"
-
 packages=()
 for service in "${services[@]}"; do packages+=(-p "$service-service"); done
 profile_flags=()
 [[ $profile == dev ]] || profile_flags=(--release)
 (cd "$root" && cargo build -q --locked "${profile_flags[@]}" --bins "${packages[@]}")
 
+# A plain DB_NAME means one database, so it counts only where one service is meant.
+((${#services[@]} == 1)) || unset DB_NAME
+
 for service in "${services[@]}"; do
-    name_variable="${service^^}_DB_NAME"
-    database=${!name_variable:-${service}_db}
-    # A plain DB_NAME means one database, so it counts only where one service is meant.
-    if [[ -z ${!name_variable:-} && ${#services[@]} == 1 ]]; then database=${DB_NAME:-$database}; fi
-    say "$service ($database)"
-    # The statements are fixed; names come in as psql variables, which quote them.
-    if [[ -z $(sql "SELECT 1 FROM pg_database WHERE datname = :'name'" "name=$database") ]]; then
-        if ((${#flags[@]} > 0)); then
-            say "  the database does not exist yet; all of migrations/common and migrations/$service wait"
-            continue
-        fi
-        sql 'CREATE DATABASE :"name"' "name=$database"
-        say "  created"
-    fi
-    (cd "$root" && env "$name_variable=$database" "$binaries/$service-service" migrate "${flags[@]}") ||
-        die "$service: the migration failed; what was applied before stays applied"
+    say "$service"
+    # The binary carries its migrations, and creates its database when it is missing.
+    (cd "$root" && "$binaries/$service-service" migrate "${flags[@]}") ||
+        die "$service: not migrated; what was applied before stays applied"
 done

@@ -112,3 +112,6 @@ postgres_recover() {
 
 # Fast shutdown: open sessions are ended, and what was committed is written.
 postgres_stop() { stop_process "$1/run/postgres.pid" INT 30; }
+
+# postgres_remove <data>: removes the cluster, wherever it lies.
+postgres_remove() { [[ ! -d $1/postgres ]] || rm -rf "$(cd "$1/postgres" && pwd -P)" "$1/postgres"; }

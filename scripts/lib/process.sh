@@ -70,3 +70,11 @@ wait_ready() {
         sleep 0.1
     done
 }
+
+# A directory for servers that live as long as one script. Others may enter it, so that Postgres can run as its own user.
+temporary_data() {
+    local dir
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/wallet-platform.XXXXXX")
+    chmod 711 "$dir"
+    say "$dir"
+}

@@ -100,6 +100,9 @@ forget_own_environment() {
     done
 }
 
+# For scripts that want servers of their own, whatever the caller's environment names.
+forget_environment() { unset DB_NAME "${environment[@]}"; }
+
 # write_environment <data>: completes the environment, exports it, and writes it down for a second terminal.
 # Secrets are made on the first start and kept. What the caller has set is left as it is.
 write_environment() {
