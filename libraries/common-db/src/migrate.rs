@@ -52,6 +52,32 @@ pub enum Mode {
     DryRun,
 }
 
+/// `migrate [--status] [--dry-run]`, the same in every service's binary.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct MigrateArgs {
+    /// Tell what is applied and what is pending, and change nothing.
+    #[arg(long)]
+    status: bool,
+    /// Tell what would be applied, and change nothing.
+    #[arg(long, conflicts_with = "status")]
+    dry_run: bool,
+}
+
+impl MigrateArgs {
+    #[expect(clippy::print_stdout, reason = "a command for people")]
+    pub async fn run(self, config: &DbConfig, migrations: &Migrations) -> anyhow::Result<()> {
+        let mode = match (self.status, self.dry_run) {
+            (true, _) => Mode::Status,
+            (_, true) => Mode::DryRun,
+            _ => Mode::Apply,
+        };
+        for line in run(config, migrations, mode).await? {
+            println!("{}: {line}", config.name);
+        }
+        Ok(())
+    }
+}
+
 /// Creates the database if it is missing and brings its schema up to date; the lines tell what was done.
 pub async fn run(config: &DbConfig, migrations: &Migrations, mode: Mode) -> anyhow::Result<Vec<String>> {
     let exists = database_exists(config).await?;

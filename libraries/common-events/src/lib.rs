@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod outbox;
 pub mod relay;
 pub mod topics;
+pub mod workers;
 
 pub use config::KafkaConfig;
 pub use consumer::{Consumer, EventHandler, HandlerError};

@@ -81,6 +81,25 @@ impl Env {
         self.parse(name, default).map(Duration::from_secs)
     }
 
+    /// A span such as `900`, `15m`, `12h` or `7d`; a bare number is seconds.
+    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let seconds_a_unit = match unit {
+            "" | "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(60 * 60),
+            "d" => Some(24 * 60 * 60),
+            _ => None,
+        };
+        let number: Option<u64> = number.parse().ok();
+        number
+            .zip(seconds_a_unit)
+            .and_then(|(number, seconds)| number.checked_mul(seconds))
+            .map(Duration::from_secs)
+            .ok_or_else(|| ConfigError(format!("{name}={text:?} is no time span: write 900, 15m, 12h or 7d")))
+    }
+
     /// Where key files lie.
     pub fn keys_dir(&self) -> PathBuf {
         PathBuf::from(self.text("KEYS_DIR", ".data/keys"))
@@ -140,6 +159,14 @@ mod tests {
         assert_eq!(env.get("PORT"), Some("2"));
         assert_eq!(env.shared_by("admin").get("PORT"), None);
         assert_eq!(env.text("HOST", "127.0.0.1"), "127.0.0.1");
+    }
+
+    #[test]
+    fn spans_are_read() {
+        let env = env(&[("A", "90"), ("B", "15m"), ("C", "7d"), ("D", "1w"), ("E", "m")]);
+        let span = |name| env.duration(name, Duration::ZERO).map(|span| span.as_secs());
+        assert_eq!([span("A").unwrap(), span("B").unwrap(), span("C").unwrap()], [90, 900, 604_800]);
+        assert!(span("D").is_err() && span("E").is_err());
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Outcome {
 
 impl Consumer {
     /// Runs until `shutdown`; the message at hand is finished first.
-    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         describe_counter!("wallet_consumer_messages_total", "Messages taken in, by outcome.");
         describe_counter!(
             "wallet_consumer_retries_total",

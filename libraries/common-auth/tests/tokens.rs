@@ -1,0 +1,152 @@
+//! Tokens that must pass, and the attacks that must not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use common_auth::{
+    Claims, Role,
+    claims::{AUDIENCE, DEFAULT_ISSUER},
+    service_token::ServiceTokens,
+    signing::TokenSigner,
+    verify::{TokenError, TokenVerifier},
+};
+use common_utils::{
+    clock::{Clock, ManualClock, SharedClock},
+    ids::{self, UserId},
+};
+
+struct World {
+    clock: Arc<ManualClock>,
+    signer: TokenSigner,
+    verifier: TokenVerifier,
+}
+
+fn world() -> World {
+    let clock = ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let signer = TokenSigner::ephemeral().unwrap();
+    let shared: SharedClock = Arc::clone(&clock) as SharedClock;
+    let verifier = TokenVerifier::with_keys(DEFAULT_ISSUER, &[signer.public_key().clone()], shared);
+    World { clock, signer, verifier }
+}
+
+impl World {
+    fn claims(&self) -> Claims {
+        let iat = self.clock.now().timestamp();
+        Claims {
+            iss: DEFAULT_ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: UserId::new(),
+            sid: ids::new_id(),
+            roles: vec![Role::User],
+            tier: 0,
+            iat,
+            exp: iat + 900,
+            nbf: None,
+        }
+    }
+
+    async fn refused(&self, token: &str) -> bool {
+        matches!(self.verifier.verify(token).await, Err(TokenError::Invalid))
+    }
+}
+
+fn encode(json: &serde_json::Value) -> String {
+    URL_SAFE_NO_PAD.encode(json.to_string())
+}
+
+#[tokio::test]
+async fn a_good_token_passes_until_it_expires() {
+    let world = world();
+    let claims = world.claims();
+    let token = world.signer.sign(&claims).unwrap();
+    assert_eq!(*world.verifier.verify(&token).await.unwrap(), claims);
+    world.clock.advance(TimeDelta::seconds(899));
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.clock.advance(TimeDelta::seconds(1));
+    assert!(matches!(world.verifier.verify(&token).await, Err(TokenError::Expired)));
+}
+
+#[tokio::test]
+async fn wrong_claims_are_refused() {
+    let world = world();
+    let good = world.claims();
+    let future = good.iat + 60;
+    for claims in [
+        Claims { iss: "somebody-else".to_owned(), ..good.clone() },
+        Claims { aud: "wallet-internal".to_owned(), ..good.clone() },
+        Claims { nbf: Some(future), ..good.clone() },
+        Claims { iat: future, ..good.clone() },
+    ] {
+        assert!(world.refused(&world.signer.sign(&claims).unwrap()).await, "{claims:?}");
+    }
+}
+
+#[tokio::test]
+async fn tampered_and_foreign_tokens_are_refused() {
+    let world = world();
+    let token = world.signer.sign(&world.claims()).unwrap();
+    let (body, signature) = token.rsplit_once('.').unwrap();
+    let (header, payload) = body.split_once('.').unwrap();
+    let elevated = encode(&serde_json::json!({ "roles": ["admin"] }));
+    let stranger = TokenSigner::ephemeral().unwrap().sign(&world.claims()).unwrap();
+    let flipped = if signature.starts_with('A') { 'B' } else { 'A' };
+    for wrong in [
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        "a.b.c".to_owned(),
+        body.to_owned(),
+        format!("{body}."),
+        format!("{body}.{}", &signature[..10]),
+        format!("{body}.{signature}AAAA"),
+        format!("{body}.{flipped}{}", &signature[1..]),
+        format!("{header}.{elevated}.{signature}"),
+        format!("{payload}.{header}.{signature}"),
+        "x".repeat(10_000),
+        stranger,
+    ] {
+        assert!(world.refused(&wrong).await, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn other_algorithms_are_refused() {
+    let world = world();
+    let claims = encode(&serde_json::to_value(world.claims()).unwrap());
+    let kid = world.signer.public_key().kid();
+    for alg in ["none", "None", "HS256", "ES256", "RS256", ""] {
+        let header = encode(&serde_json::json!({ "alg": alg, "kid": kid, "typ": "JWT" }));
+        assert!(world.refused(&format!("{header}.{claims}.")).await, "{alg}");
+    }
+    // The public key used as an HMAC secret.
+    let header = jsonwebtoken::Header { kid: Some(kid.to_owned()), ..jsonwebtoken::Header::default() };
+    let key = jsonwebtoken::EncodingKey::from_secret(world.signer.public_key().bytes());
+    assert!(world.refused(&jsonwebtoken::encode(&header, &world.claims(), &key).unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_kept_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let first = TokenSigner::load_or_create(dir.path()).unwrap();
+    let second = TokenSigner::load_or_create(dir.path()).unwrap();
+    assert_eq!(first.public_key(), second.public_key());
+    let mode = std::fs::metadata(dir.path().join("jwt_ed25519.pem")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn service_tokens_last_a_minute_and_are_not_for_customers() {
+    let world = world();
+    let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
+    let tokens = ServiceTokens::new(&[7; 32], Arc::clone(&clock)).unwrap();
+    let token = tokens.mint("transaction-service").unwrap();
+    assert_eq!(tokens.verify(&token).as_deref(), Some("transaction-service"));
+    assert_eq!(ServiceTokens::new(&[8; 32], clock.clone()).unwrap().verify(&token), None);
+    assert_eq!(tokens.verify(&world.signer.sign(&world.claims()).unwrap()), None);
+    world.clock.advance(TimeDelta::seconds(61));
+    assert_eq!(tokens.verify(&token), None);
+    assert!(ServiceTokens::new(b"short", clock).is_err());
+}
