@@ -28,6 +28,11 @@ impl Migrations {
         Self(all)
     }
 
+    /// What every database has, alone; for tests of what is built on it.
+    pub fn common() -> Self {
+        Self::new(&Runner::new(&[]))
+    }
+
     /// Changes whenever a migration is added or edited; names test templates.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new();
