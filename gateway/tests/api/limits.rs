@@ -1,0 +1,136 @@
+//! The three rates: whom they hold, what they count together, and what cannot be talked around.
+
+use chrono::TimeDelta;
+use gateway::Config;
+use http::StatusCode;
+
+use crate::support::{World, client, get, post, rendered, token, world, world_of};
+
+/// Sends until it is refused; answers how many passed.
+async fn passes(world: &World, path: &str, token: &str) -> usize {
+    for passed in 0..1000 {
+        let answer = world.get_with(path, token).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            return passed;
+        }
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    panic!("{path} has no limit");
+}
+
+#[tokio::test]
+async fn a_signed_in_person_has_100_a_minute_and_service() {
+    let world = world();
+    let (ada, bola) = (token("ada"), token("bola"));
+    assert_eq!(passes(&world, "/api/v1/wallet/wallets", &ada).await, 100);
+    assert_eq!(passes(&world, "/api/v1/wallet/other", &ada).await, 0, "one count for the service");
+    assert_eq!(passes(&world, "/api/v1/transactions", &ada).await, 100, "another service counts by itself");
+    assert_eq!(
+        passes(&world, "/api/v1/wallet/wallets", &bola).await,
+        100,
+        "another person counts by herself"
+    );
+}
+
+#[tokio::test]
+async fn documents_count_with_the_rest_of_identity() {
+    let world = world();
+    let ada = token("ada");
+    assert_eq!(passes(&world, "/api/v1/identity/me", &ada).await, 100);
+    assert_eq!(passes(&world, "/api/v1/identity/kyc/cases/7/documents", &ada).await, 0);
+}
+
+#[tokio::test]
+async fn staff_have_200_and_ones_own_tickets_100() {
+    let world = world();
+    let ada = token("ada");
+    assert_eq!(passes(&world, "/api/v1/admin/tickets", &ada).await, 200);
+    assert_eq!(passes(&world, "/api/v1/admin/tickets/mine", &ada).await, 100);
+    assert_eq!(passes(&world, "/api/v1/admin/tickets/mine/7", &ada).await, 0);
+}
+
+#[tokio::test]
+async fn public_calls_have_20_an_address() {
+    let world = world();
+    let login = || post("/api/v1/identity/login");
+    for call in 0..20 {
+        let answer = world.send(login()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("ratelimit-remaining"), Some((19 - call).to_string().as_str()));
+        assert_eq!(answer.header("retry-after"), None);
+    }
+    assert_eq!(world.send(post("/api/v1/identity/register")).await.status, StatusCode::TOO_MANY_REQUESTS);
+    let forged = login().header("x-forwarded-for", "203.0.113.9").header("x-real-ip", "203.0.113.9");
+    assert_eq!(world.send(forged).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(world.send_from(client(2), login()).await.status, StatusCode::OK);
+    assert_eq!(world.get_with("/api/v1/identity/me", &token("ada")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_client_cannot_choose_whose_count_it_is() {
+    let world = world();
+    let ada = token("ada");
+    assert_eq!(passes(&world, "/api/v1/wallet/wallets", &ada).await, 100);
+    for bearer in [format!("Bearer {ada}"), format!("bearer  {ada}"), format!("Basic x, Bearer {ada}")] {
+        let request = get("/api/v1/wallet/wallets").header("authorization", bearer);
+        let request = request.header("x-ratelimit-subject", "bola").header("x-ratelimit-subject", "chi");
+        assert_eq!(world.send_from(client(9), request).await.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+    let bola = world.get_with("/api/v1/wallet/wallets", &token("bola")).await;
+    assert_eq!(bola.header("ratelimit-remaining"), Some("99"), "nobody spent what is hers");
+}
+
+#[tokio::test]
+async fn what_was_refused_before_or_by_the_limit_is_not_counted() {
+    let world = world();
+    let ada = token("ada");
+    for _ in 0..150 {
+        world.get_with("/api/v1/wallet/wallets", &format!("{ada}x")).await;
+    }
+    assert_eq!(passes(&world, "/api/v1/wallet/wallets", &ada).await, 100);
+    for _ in 0..50 {
+        world.get_with("/api/v1/wallet/wallets", &ada).await;
+    }
+    world.clock.advance(TimeDelta::seconds(29));
+    assert_eq!(passes(&world, "/api/v1/wallet/wallets", &ada).await, 0, "the last second of the minute");
+    world.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(passes(&world, "/api/v1/wallet/wallets", &ada).await, 100, "a new calendar minute");
+}
+
+/// `kong.yml` with its rates in the Redis of the tests.
+fn with_redis(port: u16, fault_tolerant: bool) -> Config {
+    let redis = format!("policy: redis\n          redis: {{host: 127.0.0.1, port: {port}, timeout: 2000}}");
+    let text = rendered().replace("policy: local", &redis).replace(
+        "              policy: redis\n          redis:",
+        "              policy: redis\n              redis:",
+    );
+    Config::parse(&text.replace("fault_tolerant: true", &format!("fault_tolerant: {fault_tolerant}")))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn two_gateways_count_together_in_redis() {
+    let url = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL names the Redis of the tests");
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let (one, other) = (world_of(with_redis(port, false)), world_of(with_redis(port, false)));
+    // Names of their own, because the counts stay for two minutes.
+    let subject = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+    let token = token(&subject);
+    for _ in 0..60 {
+        assert_eq!(one.get_with("/api/v1/wallet/wallets", &token).await.status, StatusCode::OK);
+    }
+    assert_eq!(passes(&other, "/api/v1/wallet/wallets", &token).await, 40);
+    assert_eq!(passes(&one, "/api/v1/wallet/wallets", &token).await, 0);
+    assert_eq!(passes(&one, "/api/v1/transactions", &token).await, 100);
+}
+
+#[tokio::test]
+async fn without_redis_calls_pass_uncounted_or_fail_as_the_file_says() {
+    let tolerant = world_of(with_redis(1, true));
+    let answer = tolerant.get_with("/api/v1/wallet/wallets", &token("ada")).await;
+    assert_eq!((answer.status, answer.header("ratelimit-limit")), (StatusCode::OK, None));
+    let strict = world_of(with_redis(1, false));
+    let answer = strict.get_with("/api/v1/wallet/wallets", &token("ada")).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(answer.body.starts_with("An unexpected error occurred"), "{}", answer.body);
+}
