@@ -64,13 +64,16 @@ CREATE TABLE webhooks (
     next_attempt_at timestamptz NOT NULL,
     received_at     timestamptz NOT NULL,
     handled_at      timestamptz,
+    -- A body that is sent again is the same webhook.
+    CONSTRAINT webhooks_body_key UNIQUE (provider, body_hash),
     CONSTRAINT webhooks_status_known CHECK (status IN ('received', 'handled', 'ignored', 'failed')),
     CONSTRAINT webhooks_handled_when CHECK ((status = 'received') = (handled_at IS NULL))
 );
 
 CREATE INDEX webhooks_due_idx ON webhooks (next_attempt_at) WHERE status = 'received';
 
--- Money that came in at a provider, once for each of its references; the id is that of the posting.
+-- Money that came in at a provider, once for each of its references; the id is that of the posting. Where the wallet
+-- may not take it (frozen, closed), that posting was refused and another one put the money on the suspense account.
 CREATE TABLE deposits (
     id            uuid        NOT NULL CONSTRAINT deposits_pkey PRIMARY KEY,
     provider      text        NOT NULL,
@@ -79,7 +82,15 @@ CREATE TABLE deposits (
     amount        bigint      NOT NULL,
     currency      char(3)     NOT NULL,
     sender_name   text,
+    status        text        NOT NULL DEFAULT 'credited',
+    -- Why the wallet did not take it: the code of the refusal.
+    refusal       text,
+    suspense_posting_id uuid CONSTRAINT deposits_suspense_fkey REFERENCES postings (id),
     credited_at   timestamptz NOT NULL,
     CONSTRAINT deposits_reference_key UNIQUE (provider, reference),
-    CONSTRAINT deposits_amount_positive CHECK (amount > 0)
+    CONSTRAINT deposits_amount_positive CHECK (amount > 0),
+    CONSTRAINT deposits_status_known CHECK (status IN ('credited', 'suspended')),
+    CONSTRAINT deposits_suspended_whole CHECK (
+        (status = 'suspended') = (suspense_posting_id IS NOT NULL)
+        AND (status = 'suspended') = (refusal IS NOT NULL))
 );
