@@ -82,9 +82,9 @@ impl Balancer {
             return;
         }
         match peer.health.note(sign, thresholds) {
-            Some(true) => tracing::info!(upstream = self.name, target = peer.name, "the target is up again"),
+            Some(true) => tracing::info!(upstream = self.name, peer = peer.name, "the target is up again"),
             Some(false) => {
-                tracing::warn!(upstream = self.name, target = peer.name, ?sign, "the target is down");
+                tracing::warn!(upstream = self.name, peer = peer.name, ?sign, "the target is down");
             }
             None => {}
         }

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::{Body, HttpBody};
+use axum::{
+    body::{Body, HttpBody},
+    extract::ConnectInfo,
+};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -113,6 +116,8 @@ impl Proxy {
             let mut again = Request::new(std::mem::take(&mut body));
             *again.method_mut() = parts.method.clone();
             *again.headers_mut() = parts.headers.clone();
+            // A service in this process finds it where its own server would have put it.
+            again.extensions_mut().insert(ConnectInfo(call.client));
             let tried = self.attempt(peer, again, path, sent).await;
             let status = match tried {
                 Ok(response) => {
@@ -167,7 +172,7 @@ impl Proxy {
                 let served = self.client.request(request);
                 let response = activity.deadline(write, read, served).await.ok_or(Broken::Silent)?;
                 let response = response.map_err(|error| {
-                    tracing::debug!(target = peer.name, %error, "the call broke");
+                    tracing::debug!(peer = peer.name, %error, "the call broke");
                     match () {
                         () if activity.is_broken() => Broken::Client,
                         () if is_timeout(&error) => Broken::Silent,

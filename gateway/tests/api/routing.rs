@@ -118,6 +118,15 @@ async fn the_service_sees_the_path_that_was_routed() {
 }
 
 #[tokio::test]
+async fn keys_are_where_identity_has_them() {
+    let seen = world().send(get(JWKS)).await.json();
+    assert_eq!(
+        (&seen["service"], &seen["uri"]),
+        (&json!("identity-service"), &json!("/.well-known/jwks.json"))
+    );
+}
+
+#[tokio::test]
 async fn the_contract_of_all_services_is_the_admin_services() {
     let answer = world().send(get("/openapi.json")).await;
     let seen = answer.json();

@@ -16,7 +16,7 @@ fn refused(from: &str, to: &str, words: &[&str]) {
 
 #[test]
 fn the_file_itself_is_understood() {
-    assert_eq!(Config::parse(&rendered()).unwrap().services.len(), 8);
+    assert_eq!(Config::parse(&rendered()).unwrap().services.len(), 9);
 }
 
 #[test]
