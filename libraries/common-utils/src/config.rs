@@ -44,6 +44,20 @@ impl Env {
         Self { prefix: service.to_uppercase(), shared: true, values: Arc::clone(&self.values) }
     }
 
+    /// The same environment with `name` set, whatever it was.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl Into<String>) -> Self {
+        let mut values = HashMap::clone(&self.values);
+        values.insert(name.to_owned(), value.into());
+        Self { values: Arc::new(values), ..self.clone() }
+    }
+
+    /// The same environment with `name` set where it was not.
+    #[must_use]
+    pub fn with_default(&self, name: &str, value: impl Into<String>) -> Self {
+        if self.get(name).is_some() { self.clone() } else { self.with(name, value) }
+    }
+
     /// The value, if it is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         let plain_counts = !(self.shared && matches!(name, "PORT" | "DB_NAME" | "KAFKA_CLIENT_ID"));
