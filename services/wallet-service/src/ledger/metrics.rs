@@ -1,0 +1,40 @@
+//! What operators see of the ledger. Every series exists from the start, so that a rate over it is never missing.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+
+use super::posting::{PostingResult, PostingType};
+use crate::SERVICE;
+
+const POSTINGS: &str = "wallet_ledger_postings_total";
+const BATCH: &str = "wallet_ledger_batch_size";
+const DURATION: &str = "wallet_ledger_post_duration_seconds";
+
+/// Shows every series at zero.
+pub(crate) fn register() {
+    describe_counter!(
+        POSTINGS,
+        "Postings decided for the first time, or answered again, by outcome and type."
+    );
+    describe_histogram!(BATCH, "Postings of one database transaction.");
+    describe_histogram!(DURATION, "Time to write one batch, from its first statement to its commit.");
+    for kind in PostingType::ALL {
+        for outcome in ["posted", "refused", "replayed"] {
+            counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind.name())
+                .increment(0);
+        }
+    }
+    let _ = histogram!(BATCH, "service" => SERVICE);
+    let _ = histogram!(DURATION, "service" => SERVICE);
+}
+
+pub(super) fn decided(kind: PostingType, result: &PostingResult) {
+    let outcome = if result.replayed { "replayed" } else { result.outcome.name() };
+    counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind.name()).increment(1);
+}
+
+pub(super) fn batch(size: usize, took: Duration) {
+    histogram!(BATCH, "service" => SERVICE).record(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+    histogram!(DURATION, "service" => SERVICE).record(took);
+}

@@ -1,0 +1,1 @@
+//! Providers: what we ask of a bank, and the banks that answer.

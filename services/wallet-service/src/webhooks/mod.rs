@@ -1,0 +1,1 @@
+//! Webhooks of providers: stored as they came, then handled.
