@@ -111,7 +111,7 @@ fn with_redis(port: u16, fault_tolerant: bool) -> Config {
 #[tokio::test]
 async fn two_gateways_count_together_in_redis() {
     let url = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL names the Redis of the tests");
-    let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let port = url.parse::<http::Uri>().unwrap().port_u16().unwrap();
     let (one, other) = (world_of(with_redis(port, false)), world_of(with_redis(port, false)));
     // Names of their own, because the counts stay for two minutes.
     let subject = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
