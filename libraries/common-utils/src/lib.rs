@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod contact;
 pub mod correlation;
 pub mod http;
 pub mod http_client;
