@@ -54,6 +54,7 @@ step "build ($profile; the first one takes minutes)"
 platform_build
 
 step "servers"
+platform_stop "$data" # what a killed run may have left
 start_servers "$data"
 platform_ports_free
 

@@ -81,7 +81,7 @@ platform_addresses() {
 platform_watch() {
     local data=$1 deaths=0 last=$SECONDS
     while true; do
-        sleep 1 &
+        sleep 1 9>&- &
         wait $! || true
         if ! platform_alive "$data"; then
             ((SECONDS - last < 60)) || deaths=0

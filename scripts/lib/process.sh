@@ -32,8 +32,9 @@ spawn() {
     shift 2
     [[ ${SPAWN_TIED:-0} != 1 ]] || tie=(setpriv --pdeathsig "${SPAWN_SIGNAL:-TERM}" --)
     mkdir -p "$(dirname "$pid_file")" "$(dirname "$log")"
+    : >"$log" # here, so that no one reads the last run's lines meanwhile
     # The descriptors of locks (7 to 9) stay with the script.
-    setsid "${spawn_as[@]}" "${tie[@]}" "$@" >"$log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
+    setsid "${spawn_as[@]}" "${tie[@]}" "$@" >>"$log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
     local pid=$! started
     disown "$pid" # the shell need not report its end
     started=$(start_time "$pid") || started=gone

@@ -20,14 +20,14 @@ environment=(
     WALLET_ENV_OF WALLET_ENV_OWNS
 )
 
-# lock_data <data>: keeps a second script away until this one ends. Children do not inherit the lock.
+# lock_data <data>: keeps a second script away until this one ends. Servers do not inherit the lock; what a killed script ran lets go of it soon.
 data_locked=''
 lock_data() {
     [[ $data_locked != "$1" ]] || return 0
     mkdir -p "$1"
     chmod go-w "$1"
     exec 9>"$1/lock"
-    flock -n 9 || die "another script is using $1; stop it first"
+    flock -w 5 9 || die "another script is using $1; stop it first"
     data_locked=$1
 }
 
