@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use common_utils::http::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::Op;
@@ -119,7 +120,8 @@ pub async fn claim_in_op(
     if inserted.rows_affected() == 1 {
         return Ok(Claim::Fresh);
     }
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        Remembered,
         "SELECT request_hash, resource_id, response_status, response_body
          FROM idempotency_keys WHERE caller = $1 AND key = $2",
         caller,
@@ -127,12 +129,100 @@ pub async fn claim_in_op(
     )
     .fetch_one(&mut **op)
     .await?;
-    if row.request_hash != hash.as_bytes() {
-        return Ok(Claim::Mismatch);
+    Ok(row.held_against(hash))
+}
+
+/// What is remembered of a key, without claiming it. None: it was never used.
+pub async fn find(
+    pool: &PgPool,
+    caller: &str,
+    key: &IdempotencyKey,
+    hash: &RequestHash,
+) -> sqlx::Result<Option<Claim>> {
+    let row = sqlx::query_as!(
+        Remembered,
+        "SELECT request_hash, resource_id, response_status, response_body
+         FROM idempotency_keys WHERE caller = $1 AND key = $2",
+        caller,
+        key.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| row.held_against(hash)))
+}
+
+/// One key of a batch. The resource is new with this claim: no other claim names it.
+#[derive(Debug)]
+pub struct NewClaim<'a> {
+    pub caller: String,
+    pub key: &'a IdempotencyKey,
+    pub hash: &'a RequestHash,
+    pub resource_id: Uuid,
+}
+
+/// Claims the keys of a batch with one statement; the answers are in the order of the claims. Of two claims of the
+/// same key one is fresh and the other known.
+pub async fn claim_all_in_op(
+    op: &mut Op,
+    claims: &[NewClaim<'_>],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Claim>> {
+    let callers: Vec<String> = claims.iter().map(|claim| claim.caller.clone()).collect();
+    let keys: Vec<String> = claims.iter().map(|claim| claim.key.as_str().to_owned()).collect();
+    let hashes: Vec<Vec<u8>> = claims.iter().map(|claim| claim.hash.as_bytes().to_vec()).collect();
+    let resources: Vec<Uuid> = claims.iter().map(|claim| claim.resource_id).collect();
+    // In one sorted order, so that two batches with the same keys do not wait for each other in a ring.
+    let inserted = sqlx::query!(
+        "INSERT INTO idempotency_keys (caller, key, request_hash, resource_id, created_at)
+         SELECT caller, key, request_hash, resource_id, $5
+         FROM UNNEST($1::text[], $2::text[], $3::bytea[], $4::uuid[])
+              AS new (caller, key, request_hash, resource_id)
+         ORDER BY caller, key
+         ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING",
+        &callers,
+        &keys,
+        &hashes,
+        &resources,
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    if usize::try_from(inserted.rows_affected()) == Ok(claims.len()) {
+        return Ok(claims.iter().map(|_| Claim::Fresh).collect());
     }
-    let status = row.response_status.and_then(|status| u16::try_from(status).ok());
-    let response = status.zip(row.response_body).map(|(status, body)| SavedResponse { status, body });
-    Ok(Claim::Known(KnownKey { resource_id: row.resource_id, response }))
+    let rows = sqlx::query_as!(
+        Remembered,
+        "SELECT known.request_hash, known.resource_id, known.response_status, known.response_body
+         FROM UNNEST($1::text[], $2::text[]) WITH ORDINALITY AS asked (caller, key, place)
+         JOIN idempotency_keys known USING (caller, key)
+         ORDER BY asked.place",
+        &callers,
+        &keys,
+    )
+    .fetch_all(&mut **op)
+    .await?;
+    let claimed = |claim: &NewClaim<'_>, row: Remembered| {
+        if row.resource_id == Some(claim.resource_id) { Claim::Fresh } else { row.held_against(claim.hash) }
+    };
+    Ok(claims.iter().zip(rows).map(|(claim, row)| claimed(claim, row)).collect())
+}
+
+struct Remembered {
+    request_hash: Vec<u8>,
+    resource_id: Option<Uuid>,
+    response_status: Option<i16>,
+    response_body: Option<serde_json::Value>,
+}
+
+impl Remembered {
+    fn held_against(self, hash: &RequestHash) -> Claim {
+        if self.request_hash != hash.as_bytes() {
+            return Claim::Mismatch;
+        }
+        let status = self.response_status.and_then(|status| u16::try_from(status).ok());
+        let response = status.zip(self.response_body).map(|(status, body)| SavedResponse { status, body });
+        Claim::Known(KnownKey { resource_id: self.resource_id, response })
+    }
 }
 
 /// Keeps the answer with the key, in the transaction that did the work.
