@@ -100,31 +100,38 @@ PROPERTIES
     done
 }
 
-# kafka_start <data> <n>: starts what does not run yet, and returns when all brokers are members of the cluster.
+# kafka_start <data> <n>: starts the brokers that do not run, and returns when all are members of the cluster.
 kafka_start() {
-    local data=$1 n=$2 dir="$1/kafka-$2" node id_file
-    if (($(kafka_running "$data" "$n") == n)); then return 0; fi
+    local data=$1 n=$2 node running
+    running=$(kafka_running "$data" "$n")
+    if ((running == n)); then return 0; fi
     kafka_fetch || return 1
-    kafka_stop "$data" "$n"
-    mkdir -p "$dir"
-    kafka_configure "$dir" "$n"
-    id_file="$dir/cluster-id"
-    # Sixteen random bytes in base64url; the tools refuse an id that begins with a dash.
-    [[ -s $id_file ]] || printf 'w%s\n' "$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-21)A" >"$id_file"
+    # The ports of a cluster of which some brokers run stay as they are.
+    if ((running == 0)); then
+        mkdir -p "$data/kafka-$n"
+        kafka_configure "$data/kafka-$n" "$n" || return 1
+        kafka_format "$data/kafka-$n" "$n" || return 1
+    fi
     for ((node = 1; node <= n; node++)); do
-        if [[ ! -s "$dir/broker-$node/meta.properties" ]]; then
-            kafka_tool kafka.tools.StorageTool format -t "$(<"$id_file")" -c "$dir/broker-$node.properties" \
-                --ignore-formatted >"$data/kafka-format.log" 2>&1 || {
-                cat "$data/kafka-format.log" >&2
-                return 1
-            }
-            rm -f "$data/kafka-format.log"
-        fi
-    done
-    for ((node = 1; node <= n; node++)); do
-        kafka_spawn "$data" "$n" "$node"
+        is_running "$data/run/kafka-$n-$node.pid" || kafka_spawn "$data" "$n" "$node"
     done
     kafka_wait "$data" "$n"
+}
+
+# kafka_format <dir> <n>: prepares the log directories of brokers that have none.
+kafka_format() {
+    local dir=$1 n=$2 node
+    # Sixteen random bytes in base64url; the tools refuse an id that begins with a dash.
+    [[ -s "$dir/cluster-id" ]] ||
+        printf 'w%s\n' "$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-21)A" >"$dir/cluster-id"
+    for ((node = 1; node <= n; node++)); do
+        [[ ! -s "$dir/broker-$node/meta.properties" ]] || continue
+        kafka_tool kafka.tools.StorageTool format -t "$(<"$dir/cluster-id")" -c "$dir/broker-$node.properties" \
+            --ignore-formatted >"$dir/format.log" 2>&1 || {
+            cat "$dir/format.log" >&2
+            return 1
+        }
+    done
 }
 
 # kafka_spawn <data> <n> <node>: one broker's process; also how a killed one is brought back.

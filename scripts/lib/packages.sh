@@ -79,11 +79,13 @@ apt_install() {
     local status=0 log
     (($# > 0)) || return 0
     log=$(mktemp)
-    forbid_service_starts
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 || true
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-        install --no-install-recommends "$@" >>"$log" 2>&1 || status=$?
-    allow_service_starts
+    (
+        trap allow_service_starts EXIT # an interrupt comes here too
+        forbid_service_starts
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 update || true
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+            install --no-install-recommends "$@"
+    ) >"$log" 2>&1 || status=$?
     ((status == 0)) || tail -n 20 "$log" >&2
     rm -f "$log"
     if [[ -d /run/systemd/system ]]; then
