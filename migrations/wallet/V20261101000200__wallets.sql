@@ -39,6 +39,8 @@ CREATE TABLE virtual_accounts (
     attempts        integer     NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL,
     last_error      text,
+    -- Of the call that led to this; the work that follows runs under it.
+    correlation_id  text        NOT NULL,
     created_at      timestamptz NOT NULL,
     issued_at       timestamptz,
     CONSTRAINT virtual_accounts_status_known CHECK (status IN ('requested', 'active')),
@@ -62,6 +64,7 @@ CREATE TABLE webhooks (
     result          text,
     attempts        integer     NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL,
+    correlation_id  text        NOT NULL,
     received_at     timestamptz NOT NULL,
     handled_at      timestamptz,
     -- A body that is sent again is the same webhook.

@@ -3,10 +3,11 @@
 pub mod app;
 pub mod config;
 pub mod ledger;
-mod providers;
-mod virtual_accounts;
+pub mod providers;
+pub mod virtual_accounts;
 pub mod wallets;
-mod webhooks;
+pub mod webhooks;
+pub mod work;
 
 mod embedded {
     refinery::embed_migrations!("../../migrations/wallet");
