@@ -54,17 +54,16 @@ forget_environment
 schema_apply
 
 stage "format" attended cargo fmt --all --check
-stage "shell scripts" attended shellcheck scripts/*.sh scripts/lib/*.sh
+stage "shell scripts" attended shellcheck scripts/*.sh scripts/lib/*.sh gateway/*.sh .ci/run
 stage "lints, and every SQL statement against the schema" schema_check_queries "$data/sqlx" -D warnings
 stage "committed statements are current" diff -rq .sqlx "$data/sqlx"
 stage "documentation" attended env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 deny_stages "$data"
 stage_tests "tests" "$data/tests.log" cargo test --locked --workspace --no-fail-fast
-if [[ -e prometheus/prometheus.yml ]]; then
-    stage "prometheus configuration" attended promtool check config prometheus/prometheus.yml
-fi
-for file in prometheus/*test*.yml prometheus/*/*test*.yml; do
-    [[ -e $file ]] || continue
+for file in prometheus/*.yml; do
+    stage "prometheus: $file" attended promtool check config "$file"
+done
+for file in prometheus/tests/*.yml; do
     stage "alerts: $file" attended promtool test rules "$file"
 done
 

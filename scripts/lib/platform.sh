@@ -17,7 +17,7 @@ platform_build() {
 # Checked before the start, because the answer can be given in words here.
 platform_ports_free() {
     local name
-    for name in GATEWAY IDENTITY WALLET TRANSACTION ADMIN TWIN; do
+    for name in GATEWAY GATEWAY_STATUS IDENTITY WALLET TRANSACTION ADMIN TWIN; do
         name+=_PORT
         port_is_free "${!name}" || die "port ${!name} is taken; stop what listens there, or set $name to another"
     done
@@ -67,7 +67,7 @@ platform_demo() { attended "$binaries/standalone" demo --gateway "http://$(reach
 platform_addresses() {
     local host service name
     host=$(reachable_host)
-    say "gateway      http://$host:$GATEWAY_PORT/api/v1   reference: http://$host:$GATEWAY_PORT/docs"
+    say "gateway      http://$host:$GATEWAY_PORT/api/v1   reference: http://$host:$GATEWAY_PORT/docs   metrics: :$GATEWAY_STATUS_PORT/metrics"
     for service in "${platform_services[@]}"; do
         name="${service^^}_PORT"
         printf '%-12s http://%s:%s   health: /health/ready, metrics: /metrics\n' "$service" "$host" "${!name}"
