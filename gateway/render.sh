@@ -34,6 +34,7 @@ password=${REDIS_PASSWORD:-}
 if [ "$redis" = yes ]; then
     case $host in '' | *[!A-Za-z0-9.:_-]*) fail "REDIS_HOST is not a host" ;; esac
     case $port in '' | *[!0-9]*) fail "REDIS_PORT is not a port" ;; esac
+    # shellcheck disable=SC1003 # the backslash is one of the characters
     case $password in *['"\']*) fail "REDIS_PASSWORD may hold neither quotes nor backslashes" ;; esac
 fi
 

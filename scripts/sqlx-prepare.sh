@@ -44,7 +44,6 @@ schema_apply
 schema_check_queries "$data/sqlx"
 
 if [[ -n $check ]]; then
-    mkdir -p .sqlx
     diff -rq .sqlx "$data/sqlx" || die ".sqlx is not what the code gives; run scripts/sqlx-prepare.sh and commit it"
     say ".sqlx is what the code gives"
 else
