@@ -41,4 +41,6 @@ events! { Topic::Admin, TicketSnapshot, "ticket", ticket_id:
     TicketCommented = "admin.ticket.commented";
     /// A ticket was resolved.
     TicketResolved = "admin.ticket.resolved";
+    /// A resolved ticket was closed for good.
+    TicketClosed = "admin.ticket.closed";
 }

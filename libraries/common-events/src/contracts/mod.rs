@@ -100,5 +100,6 @@ pub fn schemas() -> Vec<(&'static str, u16, Schema)> {
         entry::<TicketAssigned>(),
         entry::<TicketCommented>(),
         entry::<TicketResolved>(),
+        entry::<TicketClosed>(),
     ]
 }

@@ -1,0 +1,253 @@
+//! From an event to what the audit log keeps of it: ids, amounts, statuses and codes, and nothing by which a person
+//! is known beside their id.
+//!
+//! Only the fields listed here are kept, at any depth, so a field that an event gets later stays out until it is
+//! listed. Account numbers keep their last four digits. What is left out is named in `redacted`.
+
+use chrono::SubsecRound;
+use common_events::Event;
+use serde_json::{Map, Value};
+
+use super::chain::{Record, Reference};
+
+/// Names, email addresses, phone numbers and what people write about a payment are not among them. `reason` is what
+/// staff give for an act of theirs.
+const KEPT: &[&str] = &[
+    "amount",
+    "assigneeId",
+    "balanceAfter",
+    "bankCode",
+    "completedAt",
+    "createdAt",
+    "currency",
+    "entryId",
+    "failure",
+    "fee",
+    "fromUserId",
+    "fromWalletId",
+    "id",
+    "issuedAt",
+    "kycTier",
+    "postedAt",
+    "priority",
+    "provider",
+    "providerReference",
+    "reason",
+    "reference",
+    "relatedTo",
+    "requesterId",
+    "resolvedAt",
+    "roles",
+    "sequence",
+    "status",
+    "ticketId",
+    "toUserId",
+    "toWalletId",
+    "transactionId",
+    "transactionType",
+    "type",
+    "userId",
+    "walletId",
+];
+const MASKED: &[&str] = &["accountNumber"];
+
+/// Longer values are cut: entries stay small, and index keys within what an index takes.
+const LONGEST_NAME: usize = 100;
+const LONGEST_TEXT: usize = 500;
+
+impl Record {
+    pub(crate) fn of(event: &Event) -> Self {
+        let (kind, id) = event.actor.parts();
+        let actor = reference(kind, id);
+        let (kind, id) = event.subject.split_once('/').unwrap_or(("unknown", &event.subject));
+        Self {
+            // Postgres keeps microseconds, and the hash is over what is kept.
+            occurred_at: event.time.trunc_subsecs(6),
+            actor,
+            action: text(&event.kind, LONGEST_NAME),
+            subject: reference(kind, id),
+            correlation_id: text(&event.correlationid, LONGEST_NAME),
+            details: details(&event.data),
+        }
+    }
+}
+
+fn reference(kind: &str, id: &str) -> Reference {
+    Reference { kind: text(kind, LONGEST_NAME), id: text(id, LONGEST_NAME) }
+}
+
+/// Postgres takes no U+0000.
+fn text(text: &str, longest: usize) -> String {
+    text.chars().take(longest).map(|letter| if letter == '\0' { '\u{fffd}' } else { letter }).collect()
+}
+
+fn details(data: &Value) -> Map<String, Value> {
+    let mut redacted = Vec::new();
+    let mut kept = match data {
+        Value::Object(fields) => kept_fields(fields, &mut redacted),
+        _ => Map::new(),
+    };
+    if !redacted.is_empty() {
+        redacted.sort_unstable();
+        redacted.dedup();
+        kept.insert("redacted".to_owned(), redacted.into_iter().map(Value::from).collect());
+    }
+    kept
+}
+
+fn kept_fields(fields: &Map<String, Value>, redacted: &mut Vec<String>) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for (name, value) in fields {
+        if KEPT.contains(&name.as_str()) {
+            kept.insert(name.clone(), kept_value(value, redacted));
+        } else {
+            if MASKED.contains(&name.as_str()) {
+                kept.insert(name.clone(), masked(value));
+            }
+            redacted.push(text(name, LONGEST_NAME));
+        }
+    }
+    kept
+}
+
+fn kept_value(value: &Value, redacted: &mut Vec<String>) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(kept_fields(fields, redacted)),
+        Value::Array(items) => items.iter().map(|item| kept_value(item, redacted)).collect(),
+        Value::String(words) => Value::from(text(words, LONGEST_TEXT)),
+        // Whole numbers have one way to be written; others are kept as text, so that the database changes nothing.
+        Value::Number(number) => number
+            .as_i64()
+            .map(Value::from)
+            .or_else(|| number.as_u64().map(Value::from))
+            .unwrap_or_else(|| Value::from(number.to_string())),
+        Value::Null | Value::Bool(_) => value.clone(),
+    }
+}
+
+fn masked(value: &Value) -> Value {
+    let digits: Vec<char> = value.as_str().unwrap_or_default().chars().collect();
+    let shown = if digits.len() > 4 { &digits[digits.len() - 4..] } else { &[] };
+    Value::from(format!("…{}", text(&shown.iter().collect::<String>(), LONGEST_NAME)))
+}
+
+#[cfg(test)]
+mod tests {
+    use common_events::{
+        Actor,
+        contracts::{Amount, EntrySnapshot, TransactionSnapshot, UserSnapshot, VirtualAccountSnapshot},
+    };
+    use common_utils::{ids, money::Currency};
+    use serde::Serialize;
+    use serde_json::json;
+
+    use super::*;
+
+    const PERSONAL: &[&str] = &["ada@example.com", "+2348030000001", "Ada", "Obi", "rent for May", "0123456789"];
+
+    fn event(data: &impl Serialize) -> Event {
+        serde_json::from_value(json!({
+            "specversion": "1.0", "id": ids::new_id(), "source": "/test", "type": "test.event",
+            "subject": "wallet/w-1", "time": "2026-11-01T10:00:00.123456789Z", "datacontenttype": "application/json",
+            "dataschema": "/schemas/test.event.v1.json", "correlationid": "c-1",
+            "actor": Actor::service("wallet-service"), "data": data,
+        }))
+        .unwrap()
+    }
+
+    fn redacted(data: &impl Serialize) -> Vec<String> {
+        let details = Record::of(&event(data)).details;
+        let text = serde_json::to_string(&details).unwrap();
+        for word in PERSONAL {
+            assert!(!text.contains(word), "{word} is in {text}");
+        }
+        serde_json::from_value(details["redacted"].clone()).unwrap()
+    }
+
+    #[test]
+    fn no_event_brings_personal_data_into_the_log() {
+        let (id, at) = (ids::new_id(), chrono::DateTime::UNIX_EPOCH);
+        let amount = Amount { amount: 5, currency: Currency::NGN };
+        let user = UserSnapshot {
+            user_id: id,
+            email: "ada@example.com".to_owned(),
+            phone_number: "+2348030000001".to_owned(),
+            first_name: "Ada".to_owned(),
+            last_name: "Obi".to_owned(),
+            kyc_tier: 1,
+            roles: vec!["user".to_owned()],
+            status: "active".to_owned(),
+            created_at: at,
+        };
+        assert_eq!(redacted(&user), ["email", "firstName", "lastName", "phoneNumber"]);
+        let account = VirtualAccountSnapshot {
+            wallet_id: id,
+            user_id: id,
+            account_number: "0123456789".to_owned(),
+            account_name: "Ada Obi".to_owned(),
+            bank_name: "Providus".to_owned(),
+            bank_code: "101".to_owned(),
+            provider: "providus".to_owned(),
+            issued_at: at,
+        };
+        assert_eq!(redacted(&account), ["accountName", "accountNumber", "bankName"]);
+        assert_eq!(Record::of(&event(&account)).details["accountNumber"], "…6789");
+        let entry = EntrySnapshot {
+            wallet_id: id,
+            user_id: id,
+            entry_id: id,
+            sequence: 1,
+            transaction_id: id,
+            transaction_type: "deposit".to_owned(),
+            amount,
+            balance_after: 5,
+            description: "rent for May".to_owned(),
+            provider_reference: Some("ref-1".to_owned()),
+            counterparty_name: Some("Ada Obi".to_owned()),
+            posted_at: at,
+        };
+        assert_eq!(redacted(&entry), ["counterpartyName", "description"]);
+        let transaction = TransactionSnapshot {
+            transaction_id: id,
+            kind: "transfer".to_owned(),
+            status: "completed".to_owned(),
+            amount,
+            fee: amount,
+            from_wallet_id: Some(id),
+            to_wallet_id: Some(id),
+            from_user_id: Some(id),
+            to_user_id: Some(id),
+            narration: Some("rent for May".to_owned()),
+            reference: "TRF-1".to_owned(),
+            failure: None,
+            created_at: at,
+            completed_at: Some(at),
+        };
+        assert_eq!(redacted(&transaction), ["narration"]);
+        let details = Record::of(&event(&transaction)).details;
+        assert_eq!(details["amount"], json!({ "amount": 5, "currency": "NGN" }));
+    }
+
+    #[test]
+    fn an_unknown_field_stays_out_at_any_depth() {
+        let data = json!({ "status": "active", "ssn": "1", "relatedTo": { "id": "x", "nickname": "Ada" } });
+        let details = Record::of(&event(&data)).details;
+        let kept = json!({ "status": "active", "relatedTo": { "id": "x" }, "redacted": ["nickname", "ssn"] });
+        assert_eq!(Value::Object(details), kept);
+        assert!(Record::of(&event(&json!("words"))).details.is_empty());
+    }
+
+    #[test]
+    fn what_the_database_would_change_or_refuse_is_put_right_before() {
+        let mut event = event(&json!({ "reason": "a\0b", "amount": 1.50, "sequence": -7, "status": "x".repeat(900) }));
+        event.subject = format!("wallet/{}", "9".repeat(5000));
+        event.correlationid = "\0".to_owned();
+        let record = Record::of(&event);
+        assert_eq!(record.details["reason"], "a\u{fffd}b");
+        assert_eq!(record.details["amount"], "1.5");
+        assert_eq!(record.details["sequence"], -7);
+        assert_eq!(record.details["status"].as_str().map(str::len), Some(LONGEST_TEXT));
+        assert_eq!((record.subject.id.len(), record.correlation_id.as_str()), (LONGEST_NAME, "\u{fffd}"));
+        assert_eq!(record.occurred_at.to_rfc3339(), "2026-11-01T10:00:00.123456+00:00");
+    }
+}

@@ -1,0 +1,24 @@
+//! What this service does with the events of all topics: each goes into the audit log, and those about users keep the
+//! list of staff.
+
+use async_trait::async_trait;
+use common_db::Op;
+use common_events::{Event, EventHandler, HandlerError};
+
+use crate::{audit, staff};
+
+#[derive(Debug)]
+pub struct AdminEvents;
+
+#[async_trait]
+impl EventHandler for AdminEvents {
+    async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
+        staff::handle_in_op(op, event).await?;
+        // Last, because it holds the lock that all who append wait for.
+        audit::append_in_op(op, event).await
+    }
+
+    async fn committed(&self, _event: &Event) {
+        audit::count(1);
+    }
+}

@@ -1,0 +1,17 @@
+//! What staff may do, and which roles may do it.
+
+use common_auth::{Permission, Role};
+
+common_auth::permissions! {
+    /// Works on tickets of all customers.
+    WorkOnTickets = [Support, Admin];
+    /// Reads and verifies the audit log.
+    ReadAuditLog = [Compliance, Admin];
+    /// Freezes wallets and makes them work again.
+    FreezeWallets = [Compliance, Admin];
+}
+
+/// Whether one of these roles may work on tickets.
+pub(crate) fn works_on_tickets(roles: &[Role]) -> bool {
+    roles.iter().any(|role| WorkOnTickets::ROLES.contains(role))
+}
