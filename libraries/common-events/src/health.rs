@@ -9,6 +9,7 @@ use redis::aio::ConnectionManager;
 
 use crate::KafkaConfig;
 
+#[derive(Clone)]
 pub struct KafkaCheck(Arc<BaseProducer>);
 
 impl std::fmt::Debug for KafkaCheck {

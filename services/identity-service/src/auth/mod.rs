@@ -1,0 +1,171 @@
+//! Registering and logging in with a password.
+
+pub(crate) mod error;
+pub(crate) mod policy;
+mod repo;
+pub(crate) mod routes;
+
+use common_auth::{Role, password::Passwords};
+use common_db::{
+    Op, PgPool,
+    idempotency::{self, Claim, IdempotencyKey, RequestHash},
+};
+use common_events::{Actor, EventContext, contracts::UserRegistered};
+use common_utils::clock::SharedClock;
+use secrecy::SecretString;
+
+use crate::{
+    SERVICE_NAME, metrics,
+    sessions::{IssuedTokens, Sessions},
+    users::{
+        self, Identifier, Users,
+        entity::{NewUser, User},
+    },
+};
+use error::AuthError;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Auth {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) users: Users,
+    pub(crate) sessions: Sessions,
+    pub(crate) passwords: Passwords,
+}
+
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) user: User,
+    pub(crate) tokens: IssuedTokens,
+}
+
+/// A registration, or the repetition of one.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) signed_in: SignedIn,
+    pub(crate) replayed: bool,
+}
+
+impl Auth {
+    /// Makes the account and signs its owner in, in one transaction with the event.
+    ///
+    /// Repeated with the same key, content and password it signs in again: the first tokens are known only by their
+    /// hashes, so the answer has new ones.
+    pub(crate) async fn register(
+        &self,
+        new: NewUser,
+        password: SecretString,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Registered, AuthError> {
+        policy::check(&password, &new)?;
+        let hash = self.passwords.hash(password.clone()).await?;
+        let user = User::register(new, None, self.clock.now());
+        let mut op = common_db::begin(&self.pool).await?;
+        match self.claim_in_op(&mut op, key, &user).await? {
+            Claim::Fresh => {}
+            Claim::Mismatch => return Err(AuthError::KeyReused),
+            Claim::Known(_) => {
+                drop(op);
+                return self.register_again(user, password).await;
+            }
+        }
+        insert_in_op(&mut op, &user, &hash, Actor::user(user.id)).await?;
+        let tokens = self.sessions.open_in_op(&mut op, &user).await?;
+        op.commit().await?;
+        metrics::registered();
+        tracing::info!(user_id = %user.id, "registered");
+        Ok(Registered { signed_in: SignedIn { user, tokens }, replayed: false })
+    }
+
+    /// Nobody is signed in yet, so the key belongs to the address that registers. The password stays out of the
+    /// fingerprint, which is a fast hash; `register_again` compares it.
+    async fn claim_in_op(
+        &self,
+        op: &mut Op,
+        key: Option<IdempotencyKey>,
+        user: &User,
+    ) -> Result<Claim, AuthError> {
+        let Some(key) = key else { return Ok(Claim::Fresh) };
+        let email = user.email.as_str();
+        let names = (user.first_name.as_str(), user.last_name.as_str());
+        let hash = RequestHash::of("identity.register", &(email, user.phone_number.as_str(), names))?;
+        let caller = format!("register:{email}");
+        let (id, now) = (Some(user.id.uuid()), user.created_at);
+        Ok(idempotency::claim_in_op(op, &caller, &key, &hash, id, now).await?)
+    }
+
+    async fn register_again(&self, user: User, password: SecretString) -> Result<Registered, AuthError> {
+        let signed_in = match self.sign_in(Some(Identifier::Email(user.email)), password).await {
+            Err(AuthError::InvalidCredentials) => return Err(AuthError::KeyReused),
+            other => other?,
+        };
+        Ok(Registered { signed_in, replayed: true })
+    }
+
+    pub(crate) async fn log_in(
+        &self,
+        identifier: &str,
+        password: SecretString,
+    ) -> Result<SignedIn, AuthError> {
+        let result = self.sign_in(Identifier::parse(identifier), password).await;
+        match &result {
+            Ok(SignedIn { user, .. }) => {
+                metrics::login("success");
+                tracing::info!(user_id = %user.id, "logged in");
+            }
+            Err(AuthError::InvalidCredentials) => metrics::login("invalid_credentials"),
+            Err(AuthError::Inactive) => metrics::login("inactive"),
+            Err(_) => metrics::login("error"),
+        }
+        result
+    }
+
+    /// An unknown identifier costs the same query and the same hashing as a known one.
+    async fn sign_in(
+        &self,
+        identifier: Option<Identifier>,
+        password: SecretString,
+    ) -> Result<SignedIn, AuthError> {
+        let credential = match &identifier {
+            Some(identifier) => repo::find(&self.pool, identifier).await?,
+            None => None,
+        };
+        let (id, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
+        let matches = self.passwords.verify(password, hash).await?;
+        let id = id.filter(|_| matches).ok_or(AuthError::InvalidCredentials)?;
+        let user = self.users.get(id).await?;
+        if !user.is_active() {
+            tracing::warn!(user_id = %id, status = user.status.name(), "login to an account that is not active");
+            return Err(AuthError::Inactive);
+        }
+        let mut op = common_db::begin(&self.pool).await?;
+        let tokens = self.sessions.open_in_op(&mut op, &user).await?;
+        op.commit().await?;
+        Ok(SignedIn { user, tokens })
+    }
+}
+
+/// Makes a member of staff, as an operator on the machine asks for.
+pub(crate) async fn create_staff(
+    users: &Users,
+    passwords: &Passwords,
+    new: NewUser,
+    role: Role,
+    password: SecretString,
+) -> Result<User, AuthError> {
+    policy::check(&password, &new)?;
+    let hash = passwords.hash(password).await?;
+    let user = User::register(new, Some(role), users.clock.now());
+    let mut op = common_db::begin(&users.pool).await?;
+    insert_in_op(&mut op, &user, &hash, Actor::service(SERVICE_NAME)).await?;
+    op.commit().await?;
+    tracing::info!(user_id = %user.id, role = role.name(), "staff account made");
+    Ok(user)
+}
+
+async fn insert_in_op(op: &mut Op, user: &User, hash: &str, actor: Actor) -> Result<(), AuthError> {
+    users::repo::insert_in_op(op, user).await?;
+    repo::insert_in_op(op, user.id, hash, user.created_at).await?;
+    let context = EventContext::new(SERVICE_NAME, actor, user.created_at);
+    Ok(users::publish_in_op(op, &context, &UserRegistered(user.into())).await?)
+}

@@ -1,0 +1,148 @@
+//! `/api/v1/identity/register` and `/login`.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use common_db::idempotency::{IdempotencyKey, REPLAYED_HEADER};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use validator::Validate;
+
+use super::{SignedIn, policy};
+use crate::{
+    app::AppState,
+    sessions::routes::TokensBody,
+    users::{entity::NewUser, routes::UserBody},
+};
+
+/// Longer ones are no password of ours; reading them would only cost.
+const LONGEST_LOGIN_FIELD: usize = 1024;
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RegisterRequest {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+    /// International (`+…`), or a Nigerian number in its national form.
+    #[schema(example = "+2348031234567")]
+    phone_number: String,
+    /// 8 to 128 characters of any kind; no common password, and without one's name, e-mail address or phone number.
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple", min_length = 8, max_length = 128)]
+    password: SecretString,
+    #[schema(example = "Ada", min_length = 1, max_length = 100)]
+    first_name: String,
+    #[schema(example = "Obi", min_length = 1, max_length = 100)]
+    last_name: String,
+}
+
+impl RegisterRequest {
+    fn parse(self) -> Result<(NewUser, SecretString), Problem> {
+        let mut errors = FieldErrors::new();
+        let email = errors.take("email", self.email.parse());
+        let phone_number = errors.take("phoneNumber", self.phone_number.parse());
+        let first_name = errors.take("firstName", self.first_name.parse());
+        let last_name = errors.take("lastName", self.last_name.parse());
+        if let Err(weak) = policy::check_length(&self.password) {
+            errors.push("password", weak.code(), weak.to_string());
+        }
+        let (Some(email), Some(phone_number), Some(first_name), Some(last_name)) =
+            (email, phone_number, first_name, last_name)
+        else {
+            return Err(errors.into_problem());
+        };
+        errors.into_result()?;
+        Ok((NewUser { email, phone_number, first_name, last_name }, self.password))
+    }
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LoginRequest {
+    /// The e-mail address or the phone number.
+    #[schema(example = "ada@example.com", max_length = 1024)]
+    #[validate(length(max = 1024, message = "must have at most 1024 characters"))]
+    identifier: String,
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple", max_length = 1024)]
+    password: SecretString,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedInAnswer {
+    user: UserBody,
+    tokens: TokensBody,
+}
+
+impl From<SignedIn> for SignedInAnswer {
+    fn from(signed_in: SignedIn) -> Self {
+        Self { user: signed_in.user.into(), tokens: signed_in.tokens.into() }
+    }
+}
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(register)).routes(routes!(log_in))
+}
+
+/// Register
+///
+/// The account is made, its owner signed in, and `identity.user.registered` published, on which the first wallet is
+/// made. Repeated with the same `Idempotency-Key`, content and password it answers as the first time, with new tokens.
+#[utoipa::path(
+    post, path = "/api/v1/identity/register", tag = "identity",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, body = SignedInAnswer),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`email_taken` or `phone_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn register(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    ApiJson(request): ApiJson<RegisterRequest>,
+) -> Result<Response, Problem> {
+    let key = IdempotencyKey::optional(&headers)?;
+    let (new, password) = request.parse()?;
+    let registered = state.auth.register(new, password, key).await?;
+    let body = Json(SignedInAnswer::from(registered.signed_in));
+    let mut response = (StatusCode::CREATED, body).into_response();
+    if registered.replayed {
+        response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Log in
+///
+/// An unknown identifier and a wrong password get the same answer.
+#[utoipa::path(
+    post, path = "/api/v1/identity/login", tag = "identity",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, body = SignedInAnswer),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn log_in(
+    State(state): State<AppState>,
+    ApiJson(request): ApiJson<LoginRequest>,
+) -> Result<Json<SignedInAnswer>, Problem> {
+    if request.password.expose_secret().chars().count() > LONGEST_LOGIN_FIELD {
+        return Err(Problem::invalid_field("password", "length", "must have at most 1024 characters"));
+    }
+    Ok(Json(state.auth.log_in(&request.identifier, request.password).await?.into()))
+}

@@ -1,0 +1,95 @@
+//! What identity-service reads from the environment.
+
+use std::{path::PathBuf, time::Duration};
+
+use common_auth::claims::DEFAULT_ISSUER;
+use common_db::DbConfig;
+use common_events::KafkaConfig;
+use common_utils::{
+    config::{Env, ListenConfig},
+    http_client::BreakerConfig,
+};
+
+use crate::{SERVICE_NAME, kyc::HttpKycConfig};
+
+pub const DEFAULT_PORT: u16 = 3001;
+const DEFAULT_DATABASE: &str = "identity_db";
+/// A request of a client ends after 30 s; a check that may take longer could never answer.
+const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: ListenConfig,
+    pub database: DbConfig,
+    pub kafka: KafkaConfig,
+    pub keys_dir: PathBuf,
+    pub tokens: TokenConfig,
+    pub passwords: PasswordConfig,
+    pub kyc: HttpKycConfig,
+}
+
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    pub issuer: String,
+    pub access_lifetime: Duration,
+    pub session_lifetime: Duration,
+}
+
+/// The cost of a password hash.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordConfig {
+    pub memory_kib: u32,
+    pub passes: u32,
+}
+
+impl Config {
+    pub fn from_env(env: &Env) -> anyhow::Result<Self> {
+        let config = Self {
+            listen: ListenConfig::from_env(env, DEFAULT_PORT)?,
+            database: database(env)?,
+            kafka: KafkaConfig::from_env(env, SERVICE_NAME)?,
+            keys_dir: env.keys_dir(),
+            tokens: TokenConfig {
+                issuer: env.text("JWT_ISSUER", DEFAULT_ISSUER),
+                access_lifetime: env.duration("JWT_EXPIRES_IN", Duration::from_mins(15))?,
+                session_lifetime: env.duration("JWT_REFRESH_EXPIRES_IN", Duration::from_hours(7 * 24))?,
+            },
+            passwords: PasswordConfig::from_env(env)?,
+            kyc: HttpKycConfig {
+                base_url: env.text("KYC_BASE_URL", "http://127.0.0.1:4010"),
+                api_key: env.secret("KYC_API_KEY"),
+                timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
+                breaker: BreakerConfig::default(),
+            },
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let TokenConfig { access_lifetime, session_lifetime, .. } = self.tokens;
+        anyhow::ensure!(
+            !access_lifetime.is_zero() && access_lifetime <= session_lifetime,
+            "configuration: JWT_EXPIRES_IN must be more than nothing and at most JWT_REFRESH_EXPIRES_IN"
+        );
+        anyhow::ensure!(
+            !self.kyc.timeout.is_zero() && self.kyc.timeout <= LONGEST_KYC_WAIT,
+            "configuration: KYC_TIMEOUT_SECONDS must be 1 to {}",
+            LONGEST_KYC_WAIT.as_secs()
+        );
+        Ok(())
+    }
+}
+
+impl PasswordConfig {
+    pub fn from_env(env: &Env) -> anyhow::Result<Self> {
+        Ok(Self {
+            memory_kib: env.parse("ARGON2_MEMORY_KIB", 19_456)?,
+            passes: env.parse("ARGON2_PASSES", 2)?,
+        })
+    }
+}
+
+pub fn database(env: &Env) -> anyhow::Result<DbConfig> {
+    Ok(DbConfig::from_env(env, DEFAULT_DATABASE)?)
+}

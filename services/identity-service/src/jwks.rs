@@ -1,0 +1,36 @@
+//! The keys by which everybody can check our access tokens.
+
+use axum::{Json, extract::State, http::header};
+use common_auth::jwks::JwkSet;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::app::AppState;
+
+/// A rotated key is known everywhere after this long; verifiers ask sooner when they meet a key they do not know.
+const CACHE: &str = "public, max-age=300";
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(well_known)).routes(routes!(behind_the_gateway))
+}
+
+type Answer = ([(header::HeaderName, &'static str); 1], Json<JwkSet>);
+
+fn answer(state: &AppState) -> Answer {
+    ([(header::CACHE_CONTROL, CACHE)], Json(JwkSet::of([state.sessions.access.signer.public_key()])))
+}
+
+/// Public keys of access tokens
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "keys", responses((status = 200, body = JwkSet))
+)]
+async fn well_known(State(state): State<AppState>) -> Answer {
+    answer(&state)
+}
+
+/// Public keys of access tokens, as the gateway routes them
+#[utoipa::path(
+    get, path = "/api/v1/identity/.well-known/jwks.json", tag = "keys", responses((status = 200, body = JwkSet))
+)]
+async fn behind_the_gateway(State(state): State<AppState>) -> Answer {
+    answer(&state)
+}

@@ -1,0 +1,143 @@
+//! Verifying a person, first step: the bank verification number (BVN), which gives tier 1.
+//!
+//! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
+//! person, looks again, stores the encrypted number, raises the tier and publishes `identity.user.verified`. A number
+//! belongs to one person; that somebody else has it is told only to who matches it.
+
+pub(crate) mod entity;
+pub(crate) mod error;
+mod http_provider;
+mod provider;
+mod repo;
+pub(crate) mod routes;
+
+use std::sync::Arc;
+
+use common_db::PgPool;
+use common_events::{Actor, EventContext, contracts::UserVerified};
+use common_utils::{clock::SharedClock, ids::UserId};
+use zeroize::Zeroizing;
+
+pub use http_provider::HttpKycConfig;
+
+use crate::{
+    SERVICE_NAME,
+    crypto::pii::{Field, PiiKeys},
+    metrics,
+    users::{
+        self, Users,
+        entity::{TIER_BVN, User},
+        error::UserError,
+    },
+};
+use entity::{Bvn, DateOfBirth};
+use error::KycError;
+pub(crate) use http_provider::HttpKycProvider;
+use provider::{BvnClaim, BvnFinding, KycProvider};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Kyc {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) users: Users,
+    pub(crate) provider: Arc<dyn KycProvider>,
+    pub(crate) keys: PiiKeys,
+}
+
+/// A person as the bank needs to know them. Only wallet-service may ask for it.
+pub(crate) struct Dossier {
+    pub(crate) user: User,
+    pub(crate) bvn: Zeroizing<String>,
+    pub(crate) date_of_birth: Zeroizing<String>,
+}
+
+/// How a check ended well.
+enum Verified {
+    Now(User),
+    Before(User),
+}
+
+impl Kyc {
+    /// Verifies the person. Who is verified with this number already stays so, and nothing is published again.
+    pub(crate) async fn verify_bvn(
+        &self,
+        id: UserId,
+        bvn: Bvn,
+        date_of_birth: DateOfBirth,
+    ) -> Result<User, KycError> {
+        let result = self.check(id, bvn, date_of_birth).await;
+        match &result {
+            Ok(Verified::Now(_)) => metrics::kyc_checked("verified"),
+            Ok(Verified::Before(_)) => metrics::kyc_checked("already_verified"),
+            Err(error) => metrics::kyc_checked(error.outcome()),
+        }
+        let outcome = result.as_ref().map_or_else(KycError::outcome, |_| "verified");
+        tracing::info!(user_id = %id, outcome, "BVN check");
+        result.map(|(Verified::Now(user) | Verified::Before(user))| user)
+    }
+
+    async fn check(&self, id: UserId, bvn: Bvn, date_of_birth: DateOfBirth) -> Result<Verified, KycError> {
+        let user = self.users.get(id).await?;
+        if !user.is_active() {
+            return Err(KycError::Inactive);
+        }
+        if let Some(stored) = repo::find(&self.pool, id).await? {
+            return self.verified_before(user, &stored, &bvn);
+        }
+        let claim = BvnClaim { bvn, date_of_birth, first_name: user.first_name, last_name: user.last_name };
+        match self.provider.verify_bvn(&claim).await? {
+            BvnFinding::Match => self.record(id, claim).await,
+            BvnFinding::Mismatch => Err(KycError::Mismatch),
+            BvnFinding::NotFound => Err(KycError::NotFound),
+        }
+    }
+
+    async fn record(&self, id: UserId, claim: BvnClaim) -> Result<Verified, KycError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        if let Some(stored) = repo::find(&mut *op, id).await? {
+            return self.verified_before(user, &stored, &claim.bvn);
+        }
+        // The provider was asked about names that may have been changed meanwhile.
+        if user.first_name != claim.first_name || user.last_name != claim.last_name {
+            return Err(KycError::NamesChanged);
+        }
+        let now = self.clock.now();
+        let sealed = self.seal(id, &claim)?;
+        repo::insert_in_op(&mut op, id, &sealed, self.provider.name(), now).await?;
+        user.reach_tier(TIER_BVN);
+        users::repo::update_in_op(&mut op, &user, now).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
+        users::publish_in_op(&mut op, &context, &UserVerified((&user).into())).await?;
+        op.commit().await?;
+        Ok(Verified::Now(user))
+    }
+
+    fn verified_before(
+        &self,
+        user: User,
+        stored: &repo::Verification,
+        bvn: &Bvn,
+    ) -> Result<Verified, KycError> {
+        let same = stored.bvn_lookup == self.keys.lookup(Field::Bvn, bvn.digits());
+        if same { Ok(Verified::Before(user)) } else { Err(KycError::OtherBvn) }
+    }
+
+    fn seal(&self, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
+        let date_of_birth = Zeroizing::new(claim.date_of_birth.to_string());
+        Ok(repo::Verification {
+            bvn_lookup: self.keys.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
+            bvn: self.keys.seal(id, Field::Bvn, claim.bvn.digits().as_bytes())?,
+            date_of_birth: self.keys.seal(id, Field::DateOfBirth, date_of_birth.as_bytes())?,
+        })
+    }
+
+    pub(crate) async fn dossier(&self, id: UserId) -> Result<Dossier, KycError> {
+        let stored = repo::find(&self.pool, id).await?.ok_or(KycError::NotVerified)?;
+        Ok(Dossier {
+            user: self.users.get(id).await?,
+            bvn: self.keys.open(id, Field::Bvn, &stored.bvn)?,
+            date_of_birth: self.keys.open(id, Field::DateOfBirth, &stored.date_of_birth)?,
+        })
+    }
+}

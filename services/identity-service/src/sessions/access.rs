@@ -1,0 +1,55 @@
+//! Access tokens: signed, short-lived, and never in force longer than their session.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use common_auth::{Claims, claims::AUDIENCE, signing::TokenSigner};
+
+use super::{entity::Session, error::SessionError, token::RefreshToken};
+use crate::users::entity::User;
+
+#[derive(Debug, Clone)]
+pub(crate) struct AccessTokens {
+    pub(crate) signer: Arc<TokenSigner>,
+    pub(crate) issuer: String,
+    pub(crate) lifetime: Duration,
+}
+
+/// What somebody gets who signed in.
+#[derive(Debug)]
+pub(crate) struct IssuedTokens {
+    pub(crate) access: String,
+    pub(crate) refresh: RefreshToken,
+    /// Seconds until the access token expires.
+    pub(crate) expires_in: i64,
+}
+
+/// The gateway demands `nbf` and knows no leeway, and its clock may be behind ours.
+const CLOCK_SKEW_SECONDS: i64 = 30;
+
+impl AccessTokens {
+    pub(crate) fn issue(
+        &self,
+        user: &User,
+        session: &Session,
+        refresh: RefreshToken,
+        now: DateTime<Utc>,
+    ) -> Result<IssuedTokens, SessionError> {
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let expires_in = lifetime.min((session.expires_at - now).num_seconds());
+        let iat = now.timestamp();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.id,
+            sid: session.id.uuid(),
+            roles: user.roles.iter().copied().collect(),
+            tier: user.kyc_tier,
+            iat,
+            exp: iat.saturating_add(expires_in),
+            nbf: Some(iat.saturating_sub(CLOCK_SKEW_SECONDS)),
+        };
+        let access = self.signer.sign(&claims).map_err(SessionError::Signing)?;
+        Ok(IssuedTokens { access, refresh, expires_in })
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a session does not go on.
+
+use common_db::constraint;
+use common_utils::http::Problem;
+
+use super::token::Unsealable;
+use crate::users::error::UserError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// Unknown, ended, or used before: a client cannot tell which.
+    #[error("the refresh token is not valid")]
+    Invalid,
+    #[error("the session has expired")]
+    Expired,
+    #[error("the account is not active")]
+    Inactive,
+    #[error(transparent)]
+    Token(#[from] Unsealable),
+    #[error("an access token could not be signed: {0:#}")]
+    Signing(anyhow::Error),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Invalid => Self::unauthenticated("The refresh token is not valid: sign in again."),
+            SessionError::Expired => Self::new(
+                axum::http::StatusCode::UNAUTHORIZED,
+                "token_expired",
+                "The session has expired: sign in again.",
+            ),
+            SessionError::Inactive => inactive(),
+            SessionError::User(error) => error.into(),
+            SessionError::Database(error) => constraint::problem(error),
+            SessionError::Token(_) | SessionError::Signing(_) => Self::internal(error),
+        }
+    }
+}
+
+/// Said only to somebody who has proved who they are.
+pub(crate) fn inactive() -> Problem {
+    Problem::forbidden("This account is not active. Ask support.")
+}

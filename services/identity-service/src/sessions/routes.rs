@@ -1,0 +1,111 @@
+//! `/api/v1/identity/refresh` and `/logout`.
+
+use axum::{Json, extract::State, http::StatusCode};
+use common_auth::CurrentUser;
+use common_utils::http::{ApiJson, Problem, ProblemBody};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use validator::Validate;
+
+use super::{IssuedTokens, error::SessionError, token::RefreshToken};
+use crate::app::AppState;
+
+/// An access token for the calls, and a refresh token for the next access token.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Tokens)]
+pub(crate) struct TokensBody {
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    access_token: String,
+    /// Good for one refresh; each refresh gives a new one.
+    #[schema(example = "5Rr0mGZ0J6l1Y0yTQbqk0m2c6cXWl0S1m8pYw3oJ4hQ")]
+    refresh_token: String,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+}
+
+impl From<IssuedTokens> for TokensBody {
+    fn from(tokens: IssuedTokens) -> Self {
+        Self {
+            token_type: "Bearer",
+            access_token: tokens.access,
+            refresh_token: tokens.refresh.encode(),
+            expires_in: tokens.expires_in,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokensAnswer {
+    tokens: TokensBody,
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RefreshRequest {
+    #[schema(value_type = String, example = "5Rr0mGZ0J6l1Y0yTQbqk0m2c6cXWl0S1m8pYw3oJ4hQ")]
+    refresh_token: SecretString,
+}
+
+impl RefreshRequest {
+    fn token(&self) -> Option<RefreshToken> {
+        RefreshToken::parse(self.refresh_token.expose_secret())
+    }
+}
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(refresh)).routes(routes!(log_out))
+}
+
+/// Get a new access token
+///
+/// The refresh token is used up and a new one comes with the answer. When the answer was lost, the same call within
+/// 10 seconds gets the same refresh token again. A token that was used before ends the session.
+#[utoipa::path(
+    post, path = "/api/v1/identity/refresh", tag = "identity",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, body = TokensAnswer),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn refresh(
+    State(state): State<AppState>,
+    ApiJson(request): ApiJson<RefreshRequest>,
+) -> Result<Json<TokensAnswer>, Problem> {
+    let token = request.token().ok_or(SessionError::Invalid)?;
+    let tokens = state.sessions.refresh(&token).await?;
+    Ok(Json(TokensAnswer { tokens: tokens.into() }))
+}
+
+/// Sign out
+///
+/// Ends the session of the access token, and that of the refresh token if it is one's own. Access tokens that were
+/// given out stay good until they expire.
+#[utoipa::path(
+    post, path = "/api/v1/identity/logout", tag = "identity", security(("bearer" = [])),
+    request_body = RefreshRequest,
+    responses(
+        (status = 204, description = "The session has ended"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn log_out(
+    State(state): State<AppState>,
+    caller: CurrentUser,
+    ApiJson(request): ApiJson<RefreshRequest>,
+) -> Result<StatusCode, Problem> {
+    state.sessions.log_out(&caller, request.token().as_ref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

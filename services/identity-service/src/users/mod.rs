@@ -1,0 +1,107 @@
+//! People: their profile and roles. How they prove who they are is in `auth`, what is verified of them in `kyc`.
+
+mod email;
+pub(crate) mod entity;
+pub(crate) mod error;
+mod events;
+mod name;
+mod phone;
+pub(crate) mod repo;
+pub(crate) mod routes;
+
+pub(crate) use email::Email;
+pub(crate) use name::PersonName;
+pub(crate) use phone::PhoneNumber;
+
+use common_auth::Role;
+use common_db::{Op, PgPool};
+use common_events::{
+    Actor, EventContext, NewEvent,
+    contracts::{EventData, UserUpdated},
+    outbox,
+};
+use common_utils::{clock::SharedClock, ids::UserId};
+
+use crate::SERVICE_NAME;
+use entity::{Outcome, ProfileChange, User};
+use error::UserError;
+
+/// How a person is found: by one of the two things only they have.
+#[derive(Debug, Clone)]
+pub(crate) enum Identifier {
+    Email(Email),
+    Phone(PhoneNumber),
+}
+
+impl Identifier {
+    /// None for what is neither: nobody has it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.contains('@') {
+            text.parse().map(Self::Email).ok()
+        } else {
+            text.parse().map(Self::Phone).ok()
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Email(email) => email.as_str(),
+            Self::Phone(phone) => phone.as_str(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Users {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+}
+
+impl Users {
+    pub(crate) async fn get(&self, id: UserId) -> Result<User, UserError> {
+        repo::find(&self.pool, id).await?.ok_or(UserError::NotFound)
+    }
+
+    pub(crate) async fn find(&self, identifier: &Identifier) -> Result<Option<User>, UserError> {
+        repo::find_by(&self.pool, identifier).await
+    }
+
+    /// Changes names. What is already so changes nothing and publishes nothing.
+    pub(crate) async fn change_profile(&self, id: UserId, change: ProfileChange) -> Result<User, UserError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        if user.change_profile(change)? == Outcome::Executed {
+            self.save_in_op(&mut op, &user, Actor::user(id)).await?;
+        }
+        op.commit().await?;
+        Ok(user)
+    }
+
+    /// Gives a role to somebody who is registered.
+    pub(crate) async fn grant_role(&self, identifier: &Identifier, role: Role) -> Result<Outcome, UserError> {
+        let id = self.find(identifier).await?.ok_or(UserError::NotFound)?.id;
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let outcome = user.grant(role);
+        if outcome == Outcome::Executed {
+            self.save_in_op(&mut op, &user, Actor::service(SERVICE_NAME)).await?;
+        }
+        op.commit().await?;
+        Ok(outcome)
+    }
+
+    async fn save_in_op(&self, op: &mut Op, user: &User, actor: Actor) -> Result<(), UserError> {
+        let now = self.clock.now();
+        repo::update_in_op(op, user, now).await?;
+        publish_in_op(op, &EventContext::new(SERVICE_NAME, actor, now), &UserUpdated(user.into())).await
+    }
+}
+
+/// Writes an event about a person into the outbox.
+pub(crate) async fn publish_in_op<T: EventData>(
+    op: &mut Op,
+    context: &EventContext,
+    event: &T,
+) -> Result<(), UserError> {
+    Ok(outbox::publish_in_op(op, &[NewEvent::new(context, event)?]).await?)
+}

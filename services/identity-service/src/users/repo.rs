@@ -1,0 +1,132 @@
+//! All SQL about people.
+
+use chrono::{DateTime, Utc};
+use common_auth::Role;
+use common_db::Op;
+use common_utils::ids::UserId;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::{Identifier, entity::User, error::UserError};
+
+struct Row {
+    id: Uuid,
+    email: String,
+    phone_number: String,
+    first_name: String,
+    last_name: String,
+    email_verified: bool,
+    phone_verified: bool,
+    kyc_tier: i16,
+    roles: Vec<String>,
+    status: String,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for User {
+    type Error = UserError;
+
+    fn try_from(row: Row) -> Result<Self, UserError> {
+        fn read<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, UserError> {
+            text.parse().map_err(|error: T::Err| UserError::Corrupt(error.to_string()))
+        }
+        Ok(Self {
+            id: row.id.into(),
+            email: read(&row.email)?,
+            phone_number: read(&row.phone_number)?,
+            first_name: read(&row.first_name)?,
+            last_name: read(&row.last_name)?,
+            email_verified: row.email_verified,
+            phone_verified: row.phone_verified,
+            kyc_tier: row.kyc_tier,
+            roles: row.roles.iter().map(|role| read::<Role>(role)).collect::<Result<_, _>>()?,
+            status: read(&row.status)?,
+            created_at: row.created_at,
+        })
+    }
+}
+
+fn role_names(user: &User) -> Vec<String> {
+    user.roles.iter().map(|role| role.name().to_owned()).collect()
+}
+
+pub(crate) async fn insert_in_op(op: &mut Op, user: &User) -> Result<(), UserError> {
+    sqlx::query!(
+        "INSERT INTO users (id, email, phone_number, first_name, last_name, kyc_tier, roles, status,
+                            created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        user.id.uuid(),
+        user.email.as_str(),
+        user.phone_number.as_str(),
+        user.first_name.as_str(),
+        user.last_name.as_str(),
+        user.kyc_tier,
+        &role_names(user),
+        user.status.name(),
+        user.created_at,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+/// Writes what may change.
+pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -> Result<(), UserError> {
+    sqlx::query!(
+        "UPDATE users SET first_name = $2, last_name = $3, kyc_tier = $4, roles = $5, updated_at = $6
+         WHERE id = $1",
+        user.id.uuid(),
+        user.first_name.as_str(),
+        user.last_name.as_str(),
+        user.kyc_tier,
+        &role_names(user),
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, UserError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
+                status, created_at
+         FROM users WHERE id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(User::try_from).transpose()
+}
+
+/// Locks the person until the transaction ends: whoever changes them waits.
+pub(crate) async fn find_locked_in_op(op: &mut Op, id: UserId) -> Result<Option<User>, UserError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
+                status, created_at
+         FROM users WHERE id = $1 FOR UPDATE",
+        id.uuid(),
+    )
+    .fetch_optional(&mut **op)
+    .await?;
+    row.map(User::try_from).transpose()
+}
+
+/// An address contains `@` and a number begins with `+`, so one value never means both.
+pub(crate) async fn find_by(
+    db: impl PgExecutor<'_>,
+    identifier: &Identifier,
+) -> Result<Option<User>, UserError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
+                status, created_at
+         FROM users WHERE email = $1 OR phone_number = $1",
+        identifier.as_str(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(User::try_from).transpose()
+}
