@@ -91,6 +91,7 @@ CREATE TABLE holds (
 );
 
 CREATE INDEX holds_open_idx ON holds (account_id) WHERE status = 'held';
+CREATE INDEX holds_account_time_idx ON holds (account_id, created_at);
 
 -- History is not rewritten.
 CREATE FUNCTION ledger_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

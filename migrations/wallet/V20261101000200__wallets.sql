@@ -6,13 +6,15 @@ CREATE TABLE wallets (
     user_id    uuid        NOT NULL,
     currency   char(3)     NOT NULL,
     name       text,
-    -- The wallet that everybody gets when they register; one a person.
-    is_default boolean     NOT NULL DEFAULT false,
+    -- A person has ten places. The first is kept for the wallet that everybody gets when they register.
+    place      smallint    NOT NULL,
+    is_default boolean     NOT NULL GENERATED ALWAYS AS (place = 0) STORED,
     created_at timestamptz NOT NULL,
+    CONSTRAINT wallets_place_within CHECK (place BETWEEN 0 AND 9),
+    CONSTRAINT wallets_place_key UNIQUE (user_id, place),
     CONSTRAINT wallets_name_length CHECK (length(name) BETWEEN 1 AND 60)
 );
 
-CREATE UNIQUE INDEX wallets_one_default_idx ON wallets (user_id) WHERE is_default;
 CREATE INDEX wallets_user_idx ON wallets (user_id, id DESC);
 
 -- A person as a provider knows them.
@@ -76,7 +78,7 @@ CREATE TABLE webhooks (
 CREATE INDEX webhooks_due_idx ON webhooks (next_attempt_at) WHERE status = 'received';
 
 -- Money that came in at a provider, once for each of its references; the id is that of the posting. Where the wallet
--- may not take it (frozen, closed), that posting was refused and another one put the money on the suspense account.
+-- may not take it (frozen, closed), the posting puts it on the platform's suspense account.
 CREATE TABLE deposits (
     id            uuid        NOT NULL CONSTRAINT deposits_pkey PRIMARY KEY,
     provider      text        NOT NULL,
@@ -88,12 +90,9 @@ CREATE TABLE deposits (
     status        text        NOT NULL DEFAULT 'credited',
     -- Why the wallet did not take it: the code of the refusal.
     refusal       text,
-    suspense_posting_id uuid CONSTRAINT deposits_suspense_fkey REFERENCES postings (id),
     credited_at   timestamptz NOT NULL,
     CONSTRAINT deposits_reference_key UNIQUE (provider, reference),
     CONSTRAINT deposits_amount_positive CHECK (amount > 0),
     CONSTRAINT deposits_status_known CHECK (status IN ('credited', 'suspended')),
-    CONSTRAINT deposits_suspended_whole CHECK (
-        (status = 'suspended') = (suspense_posting_id IS NOT NULL)
-        AND (status = 'suspended') = (refusal IS NOT NULL))
+    CONSTRAINT deposits_suspended_why CHECK ((status = 'suspended') = (refusal IS NOT NULL))
 );

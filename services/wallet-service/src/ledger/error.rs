@@ -21,6 +21,10 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    pub(crate) fn corrupt(what: &dyn std::fmt::Display) -> Self {
+        Self::Corrupt(what.to_string())
+    }
+
     /// Trying again later may help; nothing was written.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 
-use super::posting::{PostingResult, PostingType};
+use super::posting::{Posting, PostingResult, PostingType};
 use crate::SERVICE;
 
 const POSTINGS: &str = "wallet_ledger_postings_total";
@@ -29,12 +29,16 @@ pub(crate) fn register() {
     let _ = histogram!(DURATION, "service" => SERVICE);
 }
 
-pub(super) fn decided(kind: PostingType, result: &PostingResult) {
-    let outcome = if result.replayed { "replayed" } else { result.outcome.name() };
-    counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind.name()).increment(1);
+pub(super) fn decided(postings: &[Posting], results: &[PostingResult]) {
+    for (posting, result) in postings.iter().zip(results) {
+        let outcome = if result.replayed { "replayed" } else { result.outcome.name() };
+        let kind = posting.kind().name();
+        counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind).increment(1);
+    }
+    let size = u32::try_from(postings.len()).unwrap_or(u32::MAX);
+    histogram!(BATCH, "service" => SERVICE).record(f64::from(size));
 }
 
-pub(super) fn batch(size: usize, took: Duration) {
-    histogram!(BATCH, "service" => SERVICE).record(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+pub(super) fn wrote(took: Duration) {
     histogram!(DURATION, "service" => SERVICE).record(took);
 }

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
+use common_events::Actor;
 use common_utils::{
     http::FieldError,
     ids::{TransactionId, WalletId},
@@ -164,6 +165,8 @@ pub struct Leg {
 /// sender otherwise when it is asked again has still sent the same money.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// Who asked for it; wallet-service itself where nobody is named.
+    pub actor: Option<Actor>,
     pub provider_reference: Option<String>,
     pub counterparty_name: Option<String>,
 }

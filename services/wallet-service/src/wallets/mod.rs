@@ -1,1 +1,199 @@
-//! Wallets: who has which, and whether it may be used. Each stands on a ledger account with the same id.
+//! Wallets: who has which, and whether it may be used. Each stands on a ledger account with the same id, which knows
+//! its balance and its status.
+//!
+//! Whoever opens a wallet first takes the lock of the person it is for, so that the default one is made once and
+//! nobody gets an eleventh; the schema would refuse both.
+
+mod consumer;
+mod entity;
+mod error;
+mod events;
+pub(crate) mod internal;
+mod repo;
+pub(crate) mod routes;
+
+use common_db::{
+    Op, PgPool,
+    idempotency::{self, Claim, IdempotencyKey, KnownKey, RequestHash, SavedResponse},
+};
+use common_events::{Actor, outbox};
+use common_utils::{
+    http::paging::{Limit, Page},
+    ids::{UserId, WalletId},
+    money::Currency,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use consumer::UserEvents;
+pub use entity::{AccountNumber, MOST_WALLETS, NewWallet, Place, UnfitName, Wallet, WalletName};
+pub use error::WalletError;
+
+use crate::{
+    app::AppState,
+    ledger::{self, AccountStatus, Frozen, LedgerError},
+};
+use routes::{OpenWallet, WalletBody};
+
+/// The wallet, whoever's it is.
+pub async fn find(pool: &PgPool, id: WalletId) -> Result<Option<Wallet>, LedgerError> {
+    Ok(repo::by_ids(pool, &[id.uuid()]).await?.pop())
+}
+
+/// The wallet, if it is this person's.
+pub async fn find_own(pool: &PgPool, user: UserId, id: WalletId) -> Result<Wallet, WalletError> {
+    find(pool, id).await?.filter(|wallet| wallet.user_id == user).ok_or(WalletError::NotFound)
+}
+
+/// All of a person's wallets, oldest first.
+pub async fn list_by_user(pool: &PgPool, user: UserId) -> Result<Vec<Wallet>, LedgerError> {
+    let ids = repo::ids_of_user(pool, user).await?;
+    oldest_first(pool, &ids).await
+}
+
+/// The wallets that an account number at a bank leads to, oldest first.
+pub async fn list_by_account_number(pool: &PgPool, number: &str) -> Result<Vec<Wallet>, LedgerError> {
+    let ids = repo::ids_of_account_number(pool, number).await?;
+    oldest_first(pool, &ids).await
+}
+
+async fn oldest_first(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Wallet>, LedgerError> {
+    let mut wallets = repo::by_ids(pool, ids).await?;
+    wallets.reverse();
+    Ok(wallets)
+}
+
+async fn page(
+    pool: &PgPool,
+    user: UserId,
+    after: Option<Uuid>,
+    limit: Limit,
+) -> Result<Page<Wallet>, WalletError> {
+    let ids = repo::page_of_user(pool, user, after, limit).await?;
+    let wallets = repo::by_ids(pool, &ids).await?;
+    Ok(Page::from_rows(wallets, limit, |wallet| wallet.id))
+}
+
+/// What a call to open a wallet gets, now or when it was first made.
+#[derive(Debug)]
+struct Answer {
+    outcome: Result<Value, WalletError>,
+    replayed: bool,
+}
+
+impl Answer {
+    fn replayed(known: KnownKey) -> Result<Self, WalletError> {
+        let SavedResponse { status, body } = known.response.ok_or(WalletError::InProgress)?;
+        let refusal = body.get("code").and_then(Value::as_str).and_then(WalletError::of_code);
+        let outcome = match refusal {
+            Some(refusal) if status != CREATED => Err(refusal),
+            _ => Ok(body),
+        };
+        Ok(Self { outcome, replayed: true })
+    }
+}
+
+const CREATED: u16 = 201;
+const REFUSED: u16 = 422;
+
+/// Opens a wallet on a person's request: claim the key, lock the person, open, keep the answer, commit.
+async fn open(
+    state: &AppState,
+    user: UserId,
+    request: &OpenWallet,
+    name: Option<WalletName>,
+    key: Option<&IdempotencyKey>,
+) -> Result<Answer, WalletError> {
+    let mut op = common_db::begin(&state.pool).await?;
+    let caller = user.to_string();
+    if let Some(key) = key {
+        let hash = RequestHash::of("open wallet", request)?;
+        match idempotency::claim_in_op(&mut op, &caller, key, &hash, None, state.clock.now()).await? {
+            Claim::Fresh => {}
+            Claim::Known(known) => return Answer::replayed(known),
+            Claim::Mismatch => return Err(WalletError::KeyReused),
+        }
+    }
+    let opened = open_own_in_op(&mut op, state, user, request.currency, name).await;
+    let (status, body, outcome) = match opened {
+        Ok(wallet) => {
+            let body = serde_json::to_value(WalletBody::new(wallet, state.clock.now()))?;
+            (CREATED, body.clone(), Ok(body))
+        }
+        Err(error) => {
+            let Some(code) = error.remembered() else { return Err(error) };
+            (REFUSED, json!({ "code": code }), Err(error))
+        }
+    };
+    if let Some(key) = key {
+        idempotency::save_response_in_op(&mut op, &caller, key, &SavedResponse { status, body }).await?;
+    }
+    op.commit().await?;
+    Ok(Answer { outcome, replayed: false })
+}
+
+async fn open_own_in_op(
+    op: &mut Op,
+    state: &AppState,
+    user: UserId,
+    currency: Currency,
+    name: Option<WalletName>,
+) -> Result<Wallet, WalletError> {
+    if !state.config.open_currencies.contains(currency) {
+        return Err(WalletError::UnsupportedCurrency);
+    }
+    repo::lock_user_in_op(op, user).await?;
+    let place = Place::after(repo::last_place_in_op(op, user).await?).ok_or(WalletError::LimitExceeded)?;
+    let created_at = state.clock.now();
+    let wallet = NewWallet { id: WalletId::new(), user_id: user, currency, name, place, created_at };
+    write_in_op(op, wallet, Actor::user(user)).await
+}
+
+/// The wallet that everybody gets: made if it is not there yet.
+async fn open_default_in_op(op: &mut Op, state: &AppState, user: UserId) -> Result<WalletId, WalletError> {
+    repo::lock_user_in_op(op, user).await?;
+    if let Some(id) = repo::default_in_op(op, user).await? {
+        return Ok(id);
+    }
+    let wallet = NewWallet {
+        id: WalletId::new(),
+        user_id: user,
+        currency: Currency::NGN,
+        name: None,
+        place: Place::DEFAULT,
+        created_at: state.clock.now(),
+    };
+    Ok(write_in_op(op, wallet, Actor::service(crate::SERVICE_NAME)).await?.id)
+}
+
+async fn write_in_op(op: &mut Op, wallet: NewWallet, actor: Actor) -> Result<Wallet, WalletError> {
+    ledger::open_customer_account_in_op(op, wallet.id.into(), wallet.currency, wallet.created_at).await?;
+    repo::insert_in_op(op, &wallet).await?;
+    outbox::publish_in_op(op, &[events::created(&wallet, actor)?]).await?;
+    Ok(wallet.opened())
+}
+
+/// Freezes a wallet, or lets it be used again, for a member of staff. Doing it twice is doing it once.
+async fn set_frozen(
+    state: &AppState,
+    id: WalletId,
+    frozen: bool,
+    staff: Uuid,
+    reason: &str,
+) -> Result<AccountStatus, WalletError> {
+    let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    let status = if frozen { AccountStatus::Frozen } else { AccountStatus::Active };
+    let mut op = common_db::begin(&state.pool).await?;
+    match ledger::set_frozen_in_op(&mut op, id.into(), frozen).await? {
+        Frozen::AlreadyApplied => return Ok(status),
+        Frozen::Closed => return Err(WalletError::Closed),
+        Frozen::NoSuchAccount => return Err(WalletError::NotFound),
+        Frozen::Executed => {}
+    }
+    let event = events::frozen_or_not(&Wallet { status, ..wallet }, staff, reason, state.clock.now())?;
+    outbox::publish_in_op(&mut op, &[event]).await?;
+    op.commit().await?;
+    // A security event: who did what, for the log that is watched.
+    tracing::info!(wallet = %id, %staff, frozen, "the freezing of a wallet was changed");
+    Ok(status)
+}

@@ -1,0 +1,119 @@
+//! Reading an account's history.
+
+use chrono::{DateTime, Utc};
+use common_db::PgPool;
+use common_utils::{http::paging::Limit, money::Money};
+use uuid::Uuid;
+
+use crate::ledger::{
+    AccountId, LedgerError,
+    history::{Entry, Order, PastBalance},
+    rules::Direction,
+};
+
+/// The balance after the last entry up to `at`. A hold that has ended counts while it lasted.
+pub(in crate::ledger) async fn balance_at(
+    pool: &PgPool,
+    account: AccountId,
+    at: DateTime<Utc>,
+) -> Result<PastBalance, LedgerError> {
+    let row = sqlx::query!(
+        r#"SELECT COALESCE((SELECT balance_after FROM entries
+                            WHERE account_id = $1 AND posted_at <= $2
+                            ORDER BY posted_at DESC, sequence DESC LIMIT 1), 0) AS "posted!",
+                  (SELECT COALESCE(sum(amount - CASE WHEN status = 'held' THEN captured ELSE 0 END), 0)::bigint
+                   FROM holds
+                   WHERE account_id = $1 AND created_at <= $2
+                     AND (closed_at IS NULL OR closed_at > $2)) AS "held!""#,
+        account.uuid(),
+        at,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(PastBalance { posted: row.posted, held: row.held })
+}
+
+struct Row {
+    id: Uuid,
+    sequence: i64,
+    direction: String,
+    amount: i64,
+    currency: String,
+    balance_after: i64,
+    posting_id: Uuid,
+    description: String,
+    posted_at: DateTime<Utc>,
+}
+
+/// Two statements rather than one with a switch in it: each walks the primary key in its own direction.
+pub(in crate::ledger) async fn entries(
+    pool: &PgPool,
+    account: AccountId,
+    order: Order,
+    after: Option<i64>,
+    limit: Limit,
+) -> Result<Vec<Entry>, LedgerError> {
+    let rows = match order {
+        Order::NewestFirst => newest_first(pool, account, after.unwrap_or(i64::MAX), limit).await?,
+        Order::OldestFirst => oldest_first(pool, account, after.unwrap_or(0), limit).await?,
+    };
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+async fn newest_first(
+    pool: &PgPool,
+    account: AccountId,
+    before: i64,
+    limit: Limit,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "SELECT e.id, e.sequence, e.direction, e.amount, a.currency, e.balance_after, e.posting_id, e.description,
+                e.posted_at
+         FROM entries e JOIN accounts a ON a.id = e.account_id
+         WHERE e.account_id = $1 AND e.sequence < $2 ORDER BY e.sequence DESC LIMIT $3",
+        account.uuid(),
+        before,
+        limit.rows(),
+    )
+    .fetch_all(pool)
+    .await
+}
+
+async fn oldest_first(pool: &PgPool, account: AccountId, after: i64, limit: Limit) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "SELECT e.id, e.sequence, e.direction, e.amount, a.currency, e.balance_after, e.posting_id, e.description,
+                e.posted_at
+         FROM entries e JOIN accounts a ON a.id = e.account_id
+         WHERE e.account_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3",
+        account.uuid(),
+        after,
+        limit.rows(),
+    )
+    .fetch_all(pool)
+    .await
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = LedgerError;
+
+    fn try_from(row: Row) -> Result<Self, LedgerError> {
+        let currency = row.currency.parse().map_err(|error| LedgerError::corrupt(&error))?;
+        let direction = match row.direction.as_str() {
+            "debit" => Direction::Debit,
+            "credit" => Direction::Credit,
+            other => return Err(LedgerError::corrupt(&other)),
+        };
+        Ok(Self {
+            id: row.id,
+            sequence: row.sequence,
+            direction,
+            amount: Money::new(row.amount, currency),
+            balance_after: row.balance_after,
+            posting_id: row.posting_id.into(),
+            description: row.description,
+            posted_at: row.posted_at,
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! What becomes of users elsewhere: somebody who registered gets a wallet, somebody who was verified an account number
+//! for it.
+
+use async_trait::async_trait;
+use common_db::Op;
+use common_events::{
+    Event, EventHandler, HandlerError,
+    contracts::{EventData, UserRegistered, UserVerified},
+};
+
+use super::open_default_in_op;
+use crate::{app::AppState, virtual_accounts};
+
+/// Takes in `user-events`.
+#[derive(Debug)]
+pub struct UserEvents {
+    state: AppState,
+}
+
+impl UserEvents {
+    pub fn new(state: AppState) -> Self {
+        Self { state }
+    }
+}
+
+#[async_trait]
+impl EventHandler for UserEvents {
+    async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
+        if let Some(registered) = event.data::<UserRegistered>() {
+            open_default_in_op(op, &self.state, registered?.0.user_id.into()).await?;
+        } else if let Some(verified) = event.data::<UserVerified>() {
+            // The two events of a person come in order; if the first was set aside, the wallet is made here.
+            let user = verified?.0.user_id.into();
+            let wallet = open_default_in_op(op, &self.state, user).await?;
+            let provider = &self.state.config.default_provider;
+            virtual_accounts::request_in_op(op, provider, wallet, user, self.state.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn committed(&self, event: &Event) {
+        if event.kind == UserVerified::TYPE {
+            self.state.accounts_wanted.notify_one();
+        }
+    }
+}

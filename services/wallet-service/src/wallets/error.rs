@@ -1,0 +1,101 @@
+//! Why a call about a wallet does not succeed.
+
+use common_db::constraint;
+use common_events::{HandlerError, outbox::OutboxError};
+use common_utils::{http::Problem, money::Currency};
+
+use super::entity::MOST_WALLETS;
+use crate::ledger::LedgerError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WalletError {
+    /// There is none, or it is somebody else's: the caller is told the same.
+    #[error("there is no such wallet")]
+    NotFound,
+    #[error("wallets are not opened in this currency")]
+    UnsupportedCurrency,
+    #[error("a person may have {MOST_WALLETS} wallets")]
+    LimitExceeded,
+    #[error("the wallet is closed")]
+    Closed,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error("the first request with this key has no answer yet")]
+    InProgress,
+    #[error(transparent)]
+    Ledger(LedgerError),
+    #[error("an answer cannot be kept: {0}")]
+    Encoding(#[from] serde_json::Error),
+}
+
+impl WalletError {
+    /// A refusal that its idempotency key remembers, by its code.
+    pub(super) fn remembered(&self) -> Option<&'static str> {
+        match self {
+            Self::UnsupportedCurrency => Some("unsupported_currency"),
+            Self::LimitExceeded => Some("limit_exceeded"),
+            _ => None,
+        }
+    }
+
+    pub(super) fn of_code(code: &str) -> Option<Self> {
+        [Self::UnsupportedCurrency, Self::LimitExceeded]
+            .into_iter()
+            .find(|refusal| refusal.remembered() == Some(code))
+    }
+}
+
+impl From<sqlx::Error> for WalletError {
+    fn from(error: sqlx::Error) -> Self {
+        match constraint::violated(&error) {
+            Some("wallets_place_within") => Self::LimitExceeded,
+            _ => Self::Ledger(error.into()),
+        }
+    }
+}
+
+impl From<OutboxError> for WalletError {
+    fn from(error: OutboxError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl From<LedgerError> for WalletError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<WalletError> for Problem {
+    fn from(error: WalletError) -> Self {
+        match error {
+            WalletError::NotFound => Self::not_found("wallet"),
+            WalletError::UnsupportedCurrency => Self::unprocessable(
+                "unsupported_currency",
+                format!(
+                    "No wallets are opened in this currency. Take one that is open, such as {}.",
+                    Currency::NGN
+                ),
+            ),
+            WalletError::LimitExceeded => Self::unprocessable(
+                "limit_exceeded",
+                format!("You have {MOST_WALLETS} wallets, and that is as many as a person may have."),
+            ),
+            WalletError::Closed => Self::unprocessable("wallet_closed", "The wallet is closed for good."),
+            WalletError::KeyReused => common_db::idempotency::reused(),
+            WalletError::InProgress => common_db::idempotency::in_progress(),
+            WalletError::Ledger(error) => error.into(),
+            WalletError::Encoding(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<WalletError> for HandlerError {
+    fn from(error: WalletError) -> Self {
+        match error {
+            WalletError::Ledger(error) => error.into(),
+            other => Self::Failed(other.into()),
+        }
+    }
+}

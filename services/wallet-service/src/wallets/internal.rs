@@ -1,0 +1,157 @@
+//! `/internal/v1/wallets`: what other services ask about wallets, and the freezing that admin-service orders.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use common_auth::ServiceCaller;
+use common_utils::{
+    http::{ApiJson, ApiPath, ApiQuery, Problem},
+    ids::{UserId, WalletId},
+    money::Currency,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+use validator::Validate;
+
+use super::{Wallet, WalletError};
+use crate::{app::AppState, ledger::AccountStatus};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_wallet))
+        .routes(routes!(find_wallets))
+        .routes(routes!(freeze))
+        .routes(routes!(unfreeze))
+}
+
+/// A wallet as other services see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WalletFacts {
+    wallet_id: Uuid,
+    user_id: Uuid,
+    currency: String,
+    name: Option<String>,
+    status: AccountStatus,
+    is_default: bool,
+    created_at: DateTime<Utc>,
+    account_numbers: Vec<String>,
+}
+
+impl From<Wallet> for WalletFacts {
+    fn from(wallet: Wallet) -> Self {
+        Self {
+            wallet_id: wallet.id.uuid(),
+            user_id: wallet.user_id.uuid(),
+            currency: wallet.currency.code().to_owned(),
+            name: wallet.name.map(|name| name.as_str().to_owned()),
+            status: wallet.status,
+            is_default: wallet.is_default,
+            created_at: wallet.created_at,
+            account_numbers: wallet.account_numbers.into_iter().map(|account| account.number).collect(),
+        }
+    }
+}
+
+#[utoipa::path(get, path = "/internal/v1/wallets/{id}", tag = "internal", params(("id" = Uuid, Path)),
+               responses((status = 200, body = WalletFacts)))]
+async fn get_wallet(
+    State(state): State<AppState>,
+    _: ServiceCaller,
+    ApiPath(id): ApiPath<WalletId>,
+) -> Result<Json<WalletFacts>, Problem> {
+    let wallet = super::find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    Ok(Json(wallet.into()))
+}
+
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct FindQuery {
+    account_number: Option<String>,
+    #[param(value_type = Option<Uuid>)]
+    user_id: Option<UserId>,
+    /// Narrows down a person's wallets.
+    #[param(value_type = Option<String>)]
+    currency: Option<Currency>,
+}
+
+/// Never more than a person may have, so it is not paged.
+#[derive(Debug, Serialize, ToSchema)]
+struct Found {
+    items: Vec<WalletFacts>,
+}
+
+#[utoipa::path(get, path = "/internal/v1/wallets", tag = "internal", params(FindQuery),
+               responses((status = 200, body = Found)))]
+async fn find_wallets(
+    State(state): State<AppState>,
+    _: ServiceCaller,
+    ApiQuery(query): ApiQuery<FindQuery>,
+) -> Result<Json<Found>, Problem> {
+    let wallets = match (query.account_number, query.user_id) {
+        // No number has it, and the database could not be asked for it.
+        (Some(number), None) if number.contains('\0') => Vec::new(),
+        (Some(number), None) => super::list_by_account_number(&state.pool, &number).await?,
+        (None, Some(user)) => super::list_by_user(&state.pool, user).await?,
+        _ => {
+            return Err(Problem::invalid_field(
+                "accountNumber",
+                "required",
+                "or userId must be given, and not both",
+            ));
+        }
+    };
+    let wanted = |wallet: &Wallet| query.currency.is_none_or(|currency| wallet.currency == currency);
+    Ok(Json(Found { items: wallets.into_iter().filter(wanted).map(Into::into).collect() }))
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Order {
+    /// Told in the event.
+    #[validate(length(min = 1, max = 500, message = "must be 1 to 500 characters"))]
+    reason: String,
+    /// The member of staff who ordered it.
+    actor_id: Uuid,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    wallet_id: Uuid,
+    status: AccountStatus,
+}
+
+#[utoipa::path(post, path = "/internal/v1/wallets/{id}/freeze", tag = "internal", request_body = Order,
+               params(("id" = Uuid, Path)), responses((status = 200, body = StatusBody)))]
+async fn freeze(
+    State(state): State<AppState>,
+    _: ServiceCaller,
+    ApiPath(id): ApiPath<WalletId>,
+    ApiJson(order): ApiJson<Order>,
+) -> Result<Json<StatusBody>, Problem> {
+    set_frozen(&state, id, true, &order).await
+}
+
+#[utoipa::path(post, path = "/internal/v1/wallets/{id}/unfreeze", tag = "internal", request_body = Order,
+               params(("id" = Uuid, Path)), responses((status = 200, body = StatusBody)))]
+async fn unfreeze(
+    State(state): State<AppState>,
+    _: ServiceCaller,
+    ApiPath(id): ApiPath<WalletId>,
+    ApiJson(order): ApiJson<Order>,
+) -> Result<Json<StatusBody>, Problem> {
+    set_frozen(&state, id, false, &order).await
+}
+
+async fn set_frozen(
+    state: &AppState,
+    id: WalletId,
+    frozen: bool,
+    order: &Order,
+) -> Result<Json<StatusBody>, Problem> {
+    let status = super::set_frozen(state, id, frozen, order.actor_id, &order.reason).await?;
+    Ok(Json(StatusBody { wallet_id: id.uuid(), status }))
+}
