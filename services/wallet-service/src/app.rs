@@ -6,7 +6,8 @@ use axum::{Router, extract::FromRef};
 use common_auth::Authenticator;
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
-    dedup,
+    Consumer, Topic,
+    dedup::{self, Dedup},
     health::{KafkaCheck, RedisCheck},
     relay::Relay,
     workers::Workers,
@@ -21,7 +22,16 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{SERVICE, config::Config, ledger, ledger::Ledger};
+use crate::{
+    SERVICE, SERVICE_NAME,
+    config::Config,
+    ledger::{self, Ledger},
+    providers::{self, Providers},
+    virtual_accounts::{Identity, Issuing},
+    wallets::{self, UserEvents},
+    webhooks::{self, Handling, Patience},
+    work::Backoff,
+};
 
 /// What handlers and workers share.
 #[derive(Debug, Clone)]
@@ -33,6 +43,9 @@ pub struct AppState {
     pub ledger: Arc<Ledger>,
     /// Told after a commit that asked for account numbers, so that the issuing worker looks at once.
     pub accounts_wanted: Arc<Notify>,
+    /// Told after a webhook was stored, so that its worker looks at once.
+    pub webhooks_arrived: Arc<Notify>,
+    pub providers: Providers,
 }
 
 impl AppState {
@@ -44,6 +57,40 @@ impl AppState {
             config: Arc::new(config),
             authenticator,
             accounts_wanted: Arc::new(Notify::new()),
+            webhooks_arrived: Arc::new(Notify::new()),
+            providers: Providers::default(),
+        }
+    }
+
+    /// With these providers; without any, no account numbers are issued and no webhooks taken.
+    #[must_use]
+    pub fn with_providers(self, providers: Providers) -> Self {
+        Self { providers, ..self }
+    }
+
+    /// What the worker needs that gets account numbers.
+    pub fn issuing(&self) -> anyhow::Result<Issuing> {
+        let identity = Identity::new(&self.config.identity_url, self.authenticator.services.clone())?;
+        Ok(Issuing {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            providers: self.providers.clone(),
+            identity,
+            wake: Arc::clone(&self.accounts_wanted),
+            backoff: Backoff::default(),
+        })
+    }
+
+    /// What the worker needs that handles webhooks.
+    pub fn handling(&self) -> Handling {
+        Handling {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            ledger: Arc::clone(&self.ledger),
+            providers: self.providers.clone(),
+            wake: Arc::clone(&self.webhooks_arrived),
+            backoff: Backoff::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -66,7 +113,8 @@ impl App {
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
         let pool = pool::connect(SERVICE, &config.database);
-        Ok(Self { state: AppState::new(pool, clock, config, authenticator) })
+        let providers = providers::config::from_env(env)?;
+        Ok(Self { state: AppState::new(pool, clock, config, authenticator).with_providers(providers) })
     }
 
     /// From a state of the caller's own; for tests.
@@ -98,13 +146,13 @@ impl App {
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let router = self.router()?;
         let workers = Workers::new(shutdown.clone());
-        self.start(&workers);
+        self.start(&workers)?;
         server::serve(listener, router, shutdown).await?;
         workers.drained().await;
         Ok(())
     }
 
-    fn start(&self, workers: &Workers) {
+    fn start(&self, workers: &Workers) -> anyhow::Result<()> {
         let AppState { pool, config, .. } = &self.state;
         ledger::metrics::register();
         let (gauged, kafka) = (pool.clone(), config.kafka.clone());
@@ -118,6 +166,24 @@ impl App {
             database: config.database.clone(),
             kafka,
         });
+        workers.consumer(self.consumer()?);
+        let (issuing, handling) = (self.state.issuing()?, self.state.handling());
+        workers.spawn(|shutdown| issuing.run(shutdown));
+        workers.spawn(|shutdown| handling.run(shutdown));
+        Ok(())
+    }
+
+    fn consumer(&self) -> anyhow::Result<Consumer> {
+        Ok(Consumer {
+            service: SERVICE,
+            group: SERVICE_NAME,
+            topics: vec![Topic::User],
+            pool: self.state.pool.clone(),
+            kafka: self.state.config.kafka.clone(),
+            dedup: Dedup::new(dedup::connect(&self.state.config.redis)?, SERVICE_NAME),
+            clock: Arc::clone(&self.state.clock),
+            handler: Arc::new(UserEvents::new(self.state.clone())),
+        })
     }
 }
 
@@ -128,10 +194,10 @@ pub(crate) fn public_routes() -> OpenApiRouter<AppState> {
         "Wallets",
         "Wallets, their balances and entries, and the webhooks of providers.",
     );
-    OpenApiRouter::with_openapi(api)
+    OpenApiRouter::with_openapi(api).merge(wallets::routes::router()).merge(webhooks::routes())
 }
 
 /// What only other services call, with a token of theirs.
 fn internal_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().merge(ledger::routes::router()).merge(wallets::internal::router())
 }

@@ -9,6 +9,8 @@ use common_utils::{
     money::{Currency, UnknownCurrency},
 };
 
+use crate::providers;
+
 const DEFAULT_PORT: u16 = 3002;
 const DEFAULT_DATABASE: &str = "wallet_db";
 
@@ -20,8 +22,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// In which currencies wallets are opened.
     pub open_currencies: OpenCurrencies,
-    /// Who issues the account number of a person's first wallet.
-    pub default_provider: String,
+    /// Who issues the account number of a person's first wallet; nobody where it says `none`.
+    pub default_provider: Option<String>,
     /// Where identity-service answers.
     pub identity_url: String,
 }
@@ -34,7 +36,7 @@ impl Config {
             kafka: KafkaConfig::from_env(env, crate::SERVICE_NAME)?,
             redis: RedisConfig::from_env(env)?,
             open_currencies: env.parse("OPEN_CURRENCIES", OpenCurrencies::default())?,
-            default_provider: env.text("DEFAULT_WALLET_PROVIDER", "providus"),
+            default_provider: providers::config::default_provider(env),
             identity_url: env.text("IDENTITY_URL", "http://127.0.0.1:3001"),
         })
     }

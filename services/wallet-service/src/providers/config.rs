@@ -9,22 +9,25 @@ use super::{Providers, WalletProvider, xpress};
 /// Said instead of a provider's name: wallets get no account numbers.
 const NONE: &str = "none";
 
+/// Who issues new accounts; nobody where it says `none`.
+pub fn default_provider(env: &Env) -> Option<String> {
+    Some(env.text("DEFAULT_WALLET_PROVIDER", xpress::NAME)).filter(|name| name != NONE)
+}
+
 pub fn from_env(env: &Env) -> anyhow::Result<Providers> {
-    let default = env.text("DEFAULT_WALLET_PROVIDER", xpress::NAME);
+    let default = default_provider(env);
     let mut adapters: Vec<Box<dyn WalletProvider>> = Vec::new();
     // One that is not the default still takes webhooks, for the accounts that it has issued.
-    if default == xpress::NAME || env.get("PROVIDUS_BASE_URL").is_some() {
+    if default.as_deref() == Some(xpress::NAME) || env.get("PROVIDUS_BASE_URL").is_some() {
         let config = xpress::Config::from_env(env)
             .context("provider providus (DEFAULT_WALLET_PROVIDER=none does without a provider)")?;
         adapters.push(Box::new(xpress::XpressWallet::new(&config)?));
     }
-    if default == NONE {
+    if default.is_none() {
         tracing::warn!("DEFAULT_WALLET_PROVIDER=none: wallets get no account numbers");
-        return Providers::new(adapters, None);
     }
-    Providers::new(adapters, Some(&default)).with_context(|| {
-        format!("DEFAULT_WALLET_PROVIDER={default:?}: known are {:?} and {NONE:?}", xpress::NAME)
-    })
+    Providers::new(adapters, default.as_deref())
+        .with_context(|| format!("DEFAULT_WALLET_PROVIDER: known are {:?} and {NONE:?}", xpress::NAME))
 }
 
 #[cfg(test)]

@@ -41,8 +41,9 @@ impl IssueError {
     /// It passes by itself; no person has to look.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Identity(IdentityError::Unavailable(_))
-            | Self::Provider(ProviderError::Unavailable(_)) => true,
+            Self::Identity(IdentityError::Unavailable(_)) | Self::Provider(ProviderError::Unavailable(_)) => {
+                true
+            }
             Self::Database(error) => common_db::constraint::is_transient(error),
             _ => false,
         }

@@ -51,8 +51,8 @@ impl Identity {
     pub(super) async fn person(&self, user: UserId) -> Result<Person, IdentityError> {
         let failed = |error: anyhow::Error| IdentityError::Unavailable(format!("{error:#}"));
         let token = self.tokens.mint(SERVICE_NAME).map_err(failed)?;
-        let address: Url = http_client::join(&self.base_url, &format!("/internal/v1/users/{user}/kyc"))
-            .map_err(failed)?;
+        let address: Url =
+            http_client::join(&self.base_url, &format!("/internal/v1/users/{user}/kyc")).map_err(failed)?;
         let response = self.http.get(address).bearer_auth(token).send().await.map_err(unreached)?;
         match response.status() {
             StatusCode::NOT_FOUND => return Err(IdentityError::NotVerified),

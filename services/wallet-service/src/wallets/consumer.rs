@@ -32,8 +32,9 @@ impl EventHandler for UserEvents {
             // The two events of a person come in order; if the first was set aside, the wallet is made here.
             let user = verified?.0.user_id.into();
             let wallet = open_default_in_op(op, &self.state, user).await?;
-            let provider = &self.state.config.default_provider;
-            virtual_accounts::request_in_op(op, provider, wallet, user, self.state.clock.now()).await?;
+            if let Some(provider) = &self.state.config.default_provider {
+                virtual_accounts::request_in_op(op, provider, wallet, user, self.state.clock.now()).await?;
+            }
         }
         Ok(())
     }
