@@ -33,7 +33,6 @@ CREATE INDEX directory_wallets_user_idx ON directory_wallets (user_id, currency,
 CREATE TABLE directory_account_numbers (
     number_hash bytea NOT NULL,
     wallet_id   uuid  NOT NULL,
-    user_id     uuid  NOT NULL,
     CONSTRAINT directory_account_numbers_pkey PRIMARY KEY (number_hash, wallet_id),
     CONSTRAINT directory_account_numbers_hash_length CHECK (length(number_hash) = 32)
 );

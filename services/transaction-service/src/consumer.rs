@@ -1,0 +1,32 @@
+//! What this service takes in: people and wallets into the directory, deposits into the transactions.
+
+use async_trait::async_trait;
+use common_db::Op;
+use common_events::{Event, EventHandler, HandlerError, Topic};
+use common_utils::clock::SharedClock;
+
+use crate::{SERVICE_NAME, deposits, directory::Directory, metrics};
+
+/// The consumer group.
+pub(crate) const GROUP: &str = SERVICE_NAME;
+pub(crate) const TOPICS: [Topic; 2] = [Topic::User, Topic::Wallet];
+
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) directory: Directory,
+    pub(crate) clock: SharedClock,
+}
+
+#[async_trait]
+impl EventHandler for Intake {
+    async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
+        self.directory.learn_in_op(op, event).await?;
+        deposits::take_in_op(op, event, &*self.clock).await
+    }
+
+    async fn committed(&self, event: &Event) {
+        if matches!(deposits::of(event), Ok(Some(_))) {
+            metrics::deposited();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The other services, as this one calls them: `/internal/v1` with a service token. Nothing here is called while a
+//! database transaction is open.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use common_auth::service_token::ServiceTokens;
+use common_utils::http_client::{self, CircuitOpen, ClientConfig};
+use reqwest::StatusCode;
+use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::SERVICE_NAME;
+
+/// One other service.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    name: &'static str,
+    base: String,
+    client: ClientWithMiddleware,
+    tokens: ServiceTokens,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("name", &self.name).field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Peer {
+    pub(crate) fn new(
+        name: &'static str,
+        base: &str,
+        timeout: Duration,
+        tokens: ServiceTokens,
+    ) -> anyhow::Result<Self> {
+        let config = ClientConfig { timeout, ..ClientConfig::default() };
+        Ok(Self { name, base: base.to_owned(), client: http_client::build(name, &config)?, tokens })
+    }
+
+    /// None when there is no such thing. Safe to repeat, so it is repeated when it fails.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<Option<T>> {
+        let request = self.client.get(http_client::join(&self.base, path)?).query(query);
+        let answer = self.send(request).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.read(answer).await.map(Some)
+    }
+
+    /// Sent once: whether a call whose answer was lost took effect is for the caller to find out.
+    pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> anyhow::Result<T> {
+        let request = self.client.post(http_client::join(&self.base, path)?).json(body);
+        let answer = self.send(request).await?;
+        self.read(answer).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        let token = self.tokens.mint(SERVICE_NAME)?;
+        let sent = request.bearer_auth(token).send().await;
+        sent.map_err(|error| anyhow::anyhow!("{} does not answer: {}", self.name, reason(&error)))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, answer: reqwest::Response) -> anyhow::Result<T> {
+        let status = answer.status();
+        anyhow::ensure!(status.is_success(), "{} answered {status}", self.name);
+        let body = answer.json().await.map_err(reqwest::Error::without_url);
+        body.with_context(|| format!("{} gave an answer that cannot be read", self.name))
+    }
+}
+
+/// Why a call failed, without its address: that may hold a phone number, which does not belong into a log.
+fn reason(error: &reqwest_middleware::Error) -> String {
+    let (inner, circuit) = match error {
+        reqwest_middleware::Error::Reqwest(error) => (Some(error), None),
+        reqwest_middleware::Error::Middleware(error) => {
+            (error.chain().find_map(|cause| cause.downcast_ref()), error.downcast_ref::<CircuitOpen>())
+        }
+    };
+    match (inner, circuit) {
+        (_, Some(circuit)) => circuit.to_string(),
+        (Some(error), _) if error.is_timeout() => "the time for the call is over".to_owned(),
+        (Some(error), _) if error.is_connect() => "no connection".to_owned(),
+        _ => "the call failed".to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Recovery: ends transfers that their request left `initiated`, because the process died or the ledger did not answer.
+//!
+//! A round takes over what has no lease any more, posts it as one list and settles it. Several instances may do this
+//! at the same time: a row is taken by one of them, the ledger knows what it has posted, and a transfer is settled only
+//! while it is initiated.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Progress, TransferError, Transfers, by_recovery, entity::Settled, repo};
+use crate::{
+    metrics::{self, Recovered},
+    transactions::Status,
+};
+
+const PAUSE: Duration = Duration::from_secs(1);
+/// Of one round.
+const BATCH: i64 = 100;
+
+impl Transfers {
+    /// Runs until `shutdown`: at once, and then every second.
+    pub(crate) async fn recover_forever(self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(PAUSE);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            if let Err(error) = self.recover().await {
+                tracing::warn!(%error, "transfers could not be recovered; trying again");
+            }
+        }
+    }
+
+    /// Rounds until nothing is left to take.
+    async fn recover(&self) -> Result<(), TransferError> {
+        loop {
+            let now = self.clock.now();
+            let taken = repo::take_expired(&self.pool, now, now + self.lease, BATCH).await?;
+            let round = self.post_and_settle(&taken, by_recovery).await?;
+            round.iter().for_each(note);
+            if i64::try_from(taken.len()).unwrap_or(BATCH) < BATCH {
+                break;
+            }
+        }
+        metrics::initiated(repo::count_initiated(&self.pool).await?);
+        Ok(())
+    }
+}
+
+fn note(progress: &Progress) {
+    let outcome = match progress {
+        Progress::Settled(Settled::Executed(transfer)) if transfer.status == Status::Completed => {
+            Recovered::Completed
+        }
+        Progress::Settled(Settled::Executed(_)) => Recovered::Failed,
+        Progress::Unanswered => Recovered::Unanswered,
+        // The request itself was only slow.
+        Progress::Settled(Settled::AlreadyApplied(_)) | Progress::KeyUsed(_) => return,
+    };
+    if let Progress::Settled(settled) = progress {
+        let transfer = settled.transaction();
+        tracing::info!(id = %transfer.id, status = transfer.status.name(), "a transfer was recovered");
+    }
+    metrics::recovered(outcome, 1);
+}
