@@ -3,10 +3,7 @@
 //! A webhook is only a hint. Money is credited on the provider's own record, and only where that record, the webhook
 //! and what we know of the account number all say the same.
 
-use common_utils::{
-    ids::{UserId, WalletId},
-    money::Money,
-};
+use common_utils::{ids::WalletId, money::Money};
 
 use crate::providers::ProviderTransaction;
 
@@ -141,7 +138,7 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// With the usual rests: a quarter of an hour, and a week.
+    /// With the usual rests: some twenty minutes, and a week.
     fn default() -> Self {
         Self { doubtful: 12, unanswered: 2_000 }
     }
@@ -166,7 +163,6 @@ pub(super) struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
     pub(super) wallet_id: WalletId,
-    pub(super) user_id: UserId,
     pub(super) customer_id: String,
 }
 
@@ -256,11 +252,7 @@ mod tests {
 
     #[test]
     fn the_holder_must_be_the_customer_of_the_webhook() {
-        let holder = |customer: &str| Holder {
-            wallet_id: WalletId::new(),
-            user_id: UserId::new(),
-            customer_id: customer.to_owned(),
-        };
+        let holder = |customer: &str| Holder { wallet_id: WalletId::new(), customer_id: customer.to_owned() };
         let deposit = claim().into_deposit("providus", record(), &holder("c1")).unwrap();
         assert_eq!((deposit.amount, deposit.reference.as_str()), (naira(15_000), "R1"));
         let other = claim().into_deposit("providus", record(), &holder("c2"));

@@ -4,7 +4,7 @@
 //! → it asks the provider for its own record of the movement → compares → credits, once for each reference.
 //!
 //! A body that is not of the contract is stored too and answered 200: its sender is the provider, and sending it
-//! again would not make it better. It ends as `failed`, which alarms.
+//! again would not make it better. It ends as `failed`, with an error in log and metrics.
 
 mod deposit;
 mod entity;

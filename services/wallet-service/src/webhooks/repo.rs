@@ -104,7 +104,7 @@ pub(super) async fn holder(
 ) -> sqlx::Result<Option<Holder>> {
     sqlx::query_as!(
         Holder,
-        "SELECT account.wallet_id, account.user_id, customer.customer_id
+        "SELECT account.wallet_id, customer.customer_id
          FROM virtual_accounts AS account
          JOIN provider_customers AS customer USING (provider, user_id)
          WHERE account.provider = $1 AND account.account_number = $2 AND account.status = 'active'",

@@ -1,9 +1,10 @@
 //! Webhooks at the door: who is let in, and what is kept.
 
 use axum::http::StatusCode;
+use common_utils::telemetry::metrics;
 use serde_json::json;
 
-use crate::webhooks_bank::{Bank, funded};
+use crate::webhooks_bank::{Bank, eventually, funded};
 
 const BODY: &[u8] = br#"{"event":"account_funded","data":{"reference":"R1","amount":"1.00","userId":"c"}}"#;
 
@@ -76,5 +77,33 @@ async fn what_cannot_be_read_fails_and_what_is_not_for_us_is_ignored() {
     }
     for end in &ends[9..] {
         assert_eq!(end, &("ignored".to_owned(), Some("unknown_event".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn every_series_is_there_before_anything_happens() {
+    metrics::install().unwrap();
+    let bank = Bank::open().await;
+    let _workers = (bank.issuer(), bank.handler());
+    let page = eventually("the workers' metrics", async || {
+        let page = reqwest::get(format!("{}/metrics", bank.service)).await.ok()?.text().await.ok()?;
+        (page.contains("wallet_webhooks_total") && page.contains("wallet_virtual_accounts_total"))
+            .then_some(page)
+    })
+    .await;
+    for (metric, outcome) in [
+        ("wallet_webhooks_total", "credited"),
+        ("wallet_webhooks_total", "amount_mismatch"),
+        ("wallet_webhooks_total", "invalid_signature"),
+        ("wallet_webhooks_total", "unknown_provider"),
+        ("wallet_virtual_accounts_total", "provider_unavailable"),
+        ("wallet_provider_requests_total", "unexpected"),
+    ] {
+        let there = page.lines().any(|line| {
+            line.starts_with(metric)
+                && line.contains(&format!("outcome=\"{outcome}\""))
+                && line.contains("service=\"wallet\"")
+        });
+        assert!(there, "{metric} {outcome}");
     }
 }

@@ -39,6 +39,9 @@ async fn money_that_arrives_is_credited_once() {
     let id: uuid::Uuid =
         bank.one("SELECT id FROM deposits WHERE wallet_id = $1", account.wallet.uuid()).await;
     assert_eq!(data["transactionId"], json!(id));
+    let correlation: String =
+        sqlx::query_scalar("SELECT correlation_id FROM webhooks").fetch_one(&bank.db.pool).await.unwrap();
+    assert_eq!(event["correlationid"], correlation);
 }
 
 #[tokio::test]
@@ -186,4 +189,10 @@ async fn money_for_a_number_that_we_do_not_know_alarms_or_waits_for_it() {
     let write = sqlx::query(remember).bind(account.wallet.uuid()).bind(&account.number);
     write.execute(&bank.db.pool).await.unwrap();
     credited(&bank, account.wallet, 200).await;
+    // Somebody looked, and lets the first one be handled again, as PROVIDER_INTEGRATION.md says.
+    let again =
+        "UPDATE webhooks SET status = 'received', handled_at = NULL, attempts = 0, next_attempt_at = now()
+                 WHERE id = (SELECT id FROM webhooks WHERE status = 'failed')";
+    sqlx::query(again).execute(&bank.db.pool).await.unwrap();
+    credited(&bank, account.wallet, 300).await;
 }

@@ -9,7 +9,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::Config;
+use super::{Config, NAME};
 use crate::providers::{ProviderError, text};
 
 /// No answer that we ask for is larger.
@@ -33,7 +33,7 @@ impl Client {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
         let patience = ClientConfig { timeout: config.timeout, ..ClientConfig::default() };
         Ok(Self {
-            http: http_client::build("providus", &patience)?,
+            http: http_client::build(NAME, &patience)?,
             base_url: config.base_url.clone(),
             api_key: config.api_key.clone(),
         })

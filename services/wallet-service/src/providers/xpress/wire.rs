@@ -128,16 +128,13 @@ impl Customer {
     /// whom it was made, when name and date of birth are theirs.
     pub(super) fn is(&self, person: &Person) -> bool {
         let made_for = self.metadata.as_ref().and_then(|metadata| metadata.get("userId"));
-        match made_for {
-            Some(id) => id.as_str() == Some(person.user_id.to_string().as_str()),
-            None => {
-                let same =
-                    |left: &str, right: &str| left.trim().to_lowercase() == right.trim().to_lowercase();
-                self.date_of_birth == Some(person.date_of_birth)
-                    && same(&self.first_name, &person.first_name)
-                    && same(&self.last_name, &person.last_name)
-            }
+        if let Some(id) = made_for {
+            return id.as_str() == Some(person.user_id.to_string().as_str());
         }
+        let same = |left: &str, right: &str| left.trim().to_lowercase() == right.trim().to_lowercase();
+        self.date_of_birth == Some(person.date_of_birth)
+            && same(&self.first_name, &person.first_name)
+            && same(&self.last_name, &person.last_name)
     }
 }
 
