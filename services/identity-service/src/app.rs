@@ -12,7 +12,7 @@ use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{health::KafkaCheck, relay::Relay, workers::Workers};
 use common_utils::{
     clock::{SharedClock, SystemClock},
-    config::Env,
+    config::{Env, ListenConfig},
     http::{docs, health::Check, server},
     telemetry::metrics as recorder,
 };
@@ -76,6 +76,11 @@ impl App {
         let kafka = KafkaCheck::new(&config.kafka)?;
         let state = AppState::new(&config, &pool, services, clock)?;
         Ok(Self { config, pool, kafka, state })
+    }
+
+    /// Where the configuration says it listens.
+    pub fn listen(&self) -> &ListenConfig {
+        &self.config.listen
     }
 
     /// Everything the service answers.

@@ -5,12 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use identity_service::{
-    App, SERVICE, SERVICE_NAME,
-    cli::UsersCommand,
-    config::{self, Config},
-    migrations,
-};
+use identity_service::{App, SERVICE, SERVICE_NAME, cli::UsersCommand, config, migrations};
 
 #[derive(Debug, Parser)]
 #[command(name = SERVICE_NAME, about = "Registering, logging in, sessions and verification of people", version)]
@@ -48,6 +43,6 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 async fn serve(env: &Env) -> anyhow::Result<()> {
     let app = App::from_env(env).await?;
-    let listener = Config::from_env(env)?.listen.bind().await?;
+    let listener = app.listen().bind().await?;
     app.run(listener, shutdown::on_signal()?).await
 }

@@ -130,9 +130,12 @@ impl Auth {
             Some(identifier) => repo::find(&self.pool, identifier).await?,
             None => None,
         };
-        let (id, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
+        let (known, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
         let matches = self.passwords.verify(password, hash).await?;
-        let id = id.filter(|_| matches).ok_or(AuthError::InvalidCredentials)?;
+        let id = known.filter(|_| matches).ok_or_else(|| {
+            tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
+            AuthError::InvalidCredentials
+        })?;
         let user = self.users.get(id).await?;
         if !user.is_active() {
             tracing::warn!(user_id = %id, status = user.status.name(), "login to an account that is not active");

@@ -1,0 +1,19 @@
+//! identity-service over HTTP: the real routes on a real listener, a real Postgres, the provider's twin.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod command;
+mod contract;
+mod internal;
+mod kyc;
+mod login;
+mod process;
+mod profile;
+mod register;
+mod sessions;
+mod support;
+mod tokens;

@@ -1,0 +1,154 @@
+//! The whole process: it migrates, serves, publishes to a real Kafka, logs without personal data, and stops.
+
+use std::{process::Stdio, time::Duration};
+
+use common_db::testing::TestDb;
+use common_events::{KafkaConfig, topics};
+use common_utils::ids;
+use identity_service::{SERVICE, SERVICE_NAME, migrations};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr},
+};
+
+use crate::{
+    command::binary,
+    support::{PASSWORD, registration},
+};
+
+const BVN: &str = "22233344451";
+const BORN: &str = "1990-01-31";
+const DEADLINE: Duration = Duration::from_mins(1);
+
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    log: String,
+    address: String,
+}
+
+impl Running {
+    /// Reads the log up to the line with which it says where it listens.
+    async fn start(mut command: tokio::process::Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = String::new();
+        let listening = async {
+            loop {
+                let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended:\n{log}"));
+                log.push_str(&line);
+                log.push('\n');
+                let said: Value = serde_json::from_str(&line).unwrap_or_default();
+                if said["message"] == "identity-service listens" {
+                    return format!("http://{}", said["address"].as_str().unwrap());
+                }
+            }
+        };
+        let address = tokio::time::timeout(DEADLINE, listening).await.unwrap();
+        Self { child, lines, log, address }
+    }
+
+    /// Asks it to stop; answers its exit status and its whole log.
+    async fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().unwrap().to_string();
+        let asked = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        assert!(asked.success());
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        (self.child.wait().await.unwrap().code(), self.log)
+    }
+}
+
+async fn published(db: &TestDb) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn it_serves_publishes_and_tells_no_secret() {
+    let brokers =
+        std::env::var("TEST_KAFKA_BROKERS").expect("TEST_KAFKA_BROKERS is not set: run scripts/test.sh");
+    let prefix = format!("t{}-", ids::new_id().simple());
+    let kafka = KafkaConfig {
+        brokers: brokers.clone(),
+        client_id: SERVICE_NAME.to_owned(),
+        prefix: prefix.clone(),
+        embedded: false,
+    };
+    topics::ensure(&kafka).await.unwrap();
+    let (db, keys) = (TestDb::create(SERVICE, &migrations()).await, tempfile::tempdir().unwrap());
+    let (twin, _twin) = crate::kyc::twin().await;
+    let mut command = binary(&db);
+    command
+        .env("PORT", "0")
+        .env("KEYS_DIR", keys.path())
+        .env("KAFKA_BROKERS", brokers)
+        .env("KAFKA_PREFIX", prefix)
+        .env("KYC_BASE_URL", twin)
+        .env("KYC_API_KEY", "kyc-key-of-the-tests")
+        .env("LOG_FORMAT", "json")
+        .env("RUST_LOG", "debug");
+    let running = Running::start(command).await;
+
+    let client = reqwest::Client::new();
+    let post = async |path: &str, token: &str, body: Value| {
+        let request = client.post(format!("{}/api/v1/identity{path}", running.address)).bearer_auth(token);
+        let response = request.json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (status, registered) = post("/register", "none", registration(1)).await;
+    assert_eq!(status, 201, "{registered}");
+    let tokens = registered["tokens"].clone();
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    let (access, refresh) = (text("accessToken"), text("refreshToken"));
+    for bvn in ["22233344459", "22233344456", BVN] {
+        post("/kyc/bvn", &access, json!({ "bvn": bvn, "dateOfBirth": BORN })).await;
+    }
+    post("/login", "none", json!({ "identifier": "person1@example.com", "password": "wrong password" }))
+        .await;
+    let (status, _) = post("/refresh", "none", json!({ "refreshToken": refresh })).await;
+    assert_eq!(status, 200);
+    let until_published = async {
+        while published(&db).await < 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, until_published).await.expect("both events are published");
+    let health = client.get(format!("{}/health/ready", running.address)).send().await.unwrap();
+    assert_eq!(health.json::<Value>().await.unwrap()["status"], "up");
+
+    let (status, log) = running.stop().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.contains("registered") && log.contains("BVN check"), "{log}");
+    for secret in [
+        BVN,
+        "22233344459",
+        BORN,
+        PASSWORD,
+        "wrong password",
+        &access,
+        &refresh,
+        "person1@example.com",
+        "8030000001",
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_behind_stops_it_with_a_hint() {
+    let (db, keys) = (TestDb::create(SERVICE, &migrations()).await, tempfile::tempdir().unwrap());
+    let forget = "DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)";
+    sqlx::query(forget).execute(&db.pool).await.unwrap();
+    let output = binary(&db).env("PORT", "0").env("KEYS_DIR", keys.path()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("identity-service migrate"), "{text}");
+    let output = binary(&db).args(["migrate", "--dry-run"]).output().await.unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("pending"));
+}

@@ -1,0 +1,235 @@
+//! One service on a database, a key directory and a clock of its own, and a client for it.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use common_auth::service_token::ServiceTokens;
+use common_db::testing::TestDb;
+use common_events::KafkaConfig;
+use common_utils::{
+    clock::{ManualClock, SharedClock},
+    config::ListenConfig,
+    http_client::BreakerConfig,
+};
+use identity_service::{
+    App, HttpKycConfig, SERVICE, SERVICE_NAME,
+    config::{Config, PasswordConfig, TokenConfig},
+    migrations,
+};
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
+/// Nobody listens here.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) db: TestDb,
+    pub(crate) keys: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) address: String,
+    pub(crate) client: reqwest::Client,
+    pub(crate) services: ServiceTokens,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// Somebody who registered, with the tokens they got.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+/// Where the KYC provider is; it is waited for only shortly.
+pub(crate) fn kyc_at(base_url: &str) -> HttpKycConfig {
+    HttpKycConfig {
+        base_url: base_url.to_owned(),
+        api_key: Some("kyc-key-of-the-tests".into()),
+        timeout: Duration::from_millis(500),
+        breaker: BreakerConfig::default(),
+    }
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with_kyc(kyc_at(NOWHERE)).await
+    }
+
+    pub(crate) async fn with_kyc(kyc: HttpKycConfig) -> Self {
+        let db = TestDb::create(SERVICE, &migrations()).await;
+        let keys = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
+        let shared: SharedClock = Arc::clone(&clock) as SharedClock;
+        let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
+        let config = Config {
+            listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
+            database: db.config.clone(),
+            kafka: KafkaConfig {
+                brokers: "127.0.0.1:9".to_owned(),
+                client_id: SERVICE_NAME.to_owned(),
+                prefix: String::new(),
+                embedded: false,
+            },
+            keys_dir: keys.path().to_owned(),
+            tokens: TokenConfig {
+                issuer: "wallet-platform".to_owned(),
+                access_lifetime: Duration::from_mins(15),
+                session_lifetime: Duration::from_hours(7 * 24),
+            },
+            passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
+            kyc,
+        };
+        let app = App::new(config, services.clone(), &shared).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = app.router();
+        tokio::spawn(async move {
+            let _app = app;
+            axum::serve(listener, router).await
+        });
+        Self { db, keys, clock, address, client: reqwest::Client::new(), services }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let request = self.request(Method::GET, path);
+        answer(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, &format!("/api/v1/identity{path}")).json(body)).await
+    }
+
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, &format!("/api/v1/identity{path}"));
+        answer(request.bearer_auth(token).json(body)).await
+    }
+
+    pub(crate) async fn me(&self, token: &str) -> Answer {
+        self.get("/api/v1/identity/me", Some(token)).await
+    }
+
+    /// Registers person number `index`.
+    pub(crate) async fn register(&self, index: u32) -> Person {
+        let registered = self.post("/register", &registration(index)).await;
+        assert_eq!(registered.status, 201, "{registered:?}");
+        Person::of(&registered)
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+        self.post("/refresh", &json!({ "refreshToken": token })).await
+    }
+
+    /// The data of the events of this type that were written, oldest first.
+    pub(crate) async fn events(&self, kind: &str) -> Vec<Value> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT payload FROM outbox WHERE type = $1 ORDER BY position")
+                .bind(kind)
+                .fetch_all(&self.db.pool)
+                .await
+                .unwrap();
+        rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
+    }
+
+    /// Every row of every table, as text.
+    pub(crate) async fn dump(&self) -> String {
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+                .fetch_all(&self.db.pool)
+                .await
+                .unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let query = sqlx::AssertSqlSafe(format!("SELECT t::text FROM \"{table}\" AS t"));
+            let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&self.db.pool).await.unwrap();
+            dump.push_str(&rows.join("\n"));
+            dump.push('\n');
+        }
+        dump
+    }
+}
+
+impl Person {
+    pub(crate) fn of(signed_in: &Answer) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{signed_in:?}")).to_owned();
+        let (user, tokens) = (&signed_in.body["user"], &signed_in.body["tokens"]);
+        Self {
+            id: text(&user["id"]),
+            email: text(&user["email"]),
+            phone: text(&user["phoneNumber"]),
+            access: text(&tokens["accessToken"]),
+            refresh: text(&tokens["refreshToken"]),
+        }
+    }
+}
+
+impl Answer {
+    /// The problem's status, code, and the field and code of each of its errors.
+    pub(crate) fn problem(&self) -> (u16, String, Vec<(String, String)>) {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned();
+        let errors = self.body["errors"].as_array().unwrap_or_else(|| panic!("{self:?}"));
+        let errors = errors.iter().map(|error| (text(&error["field"]), text(&error["code"]))).collect();
+        assert_eq!(self.body["status"], self.status);
+        assert_eq!(self.body["correlationId"], self.headers["x-correlation-id"].to_str().unwrap());
+        (self.status, text(&self.body["code"]), errors)
+    }
+
+    pub(crate) fn code(&self) -> (u16, String) {
+        let (status, code, _) = self.problem();
+        (status, code)
+    }
+
+    pub(crate) fn refresh_token(&self) -> String {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.body["tokens"]["refreshToken"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What a refusal must be.
+pub(crate) fn refusal(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// What the refusal of one field must be.
+pub(crate) fn invalid(field: &str, code: &str) -> (u16, String, Vec<(String, String)>) {
+    (422, "validation_failed".to_owned(), vec![(field.to_owned(), code.to_owned())])
+}
+
+pub(crate) fn registration(index: u32) -> Value {
+    json!({
+        "email": format!("person{index}@example.com"),
+        "phoneNumber": format!("+23480300{index:05}"),
+        "password": PASSWORD,
+        "firstName": "Ada",
+        "lastName": "Obi",
+    })
+}
+
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(json!(text)) };
+    Answer { status, headers, body }
+}
