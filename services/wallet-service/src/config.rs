@@ -12,7 +12,7 @@ use common_utils::{
 use crate::providers;
 
 const DEFAULT_PORT: u16 = 3002;
-const DEFAULT_DATABASE: &str = "wallet_db";
+pub const DEFAULT_DATABASE: &str = "wallet_db";
 
 #[derive(Debug, Clone)]
 pub struct Config {

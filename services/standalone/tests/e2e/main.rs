@@ -1,0 +1,14 @@
+//! The platform as processes of its own on real servers: the main job, and what happens when things break.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod broken_servers;
+mod customers;
+mod deployment;
+mod killed_services;
+mod main_job;
+mod tour;
