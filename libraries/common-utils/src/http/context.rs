@@ -49,9 +49,12 @@ fn rendered(mut response: Response<Body>, path: &str, correlation_id: &str) -> R
         .or_else(|| framework_refusal(&response).map(|problem| Carried(std::sync::Arc::new(problem))));
     let Some(Carried(problem)) = problem else { return response };
     let mut answer = problem.render(path, correlation_id);
-    for (name, value) in response.headers() {
+    for name in response.headers().keys() {
         if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
-            answer.headers_mut().insert(name, value.clone());
+            answer.headers_mut().remove(name);
+            for value in response.headers().get_all(name) {
+                answer.headers_mut().append(name, value.clone());
+            }
         }
     }
     answer
@@ -76,9 +79,6 @@ fn framework_refusal(response: &Response<Body>) -> Option<Problem> {
             "payload_too_large",
             "The body is larger than this call takes.",
         ),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
-            Problem::unavailable(anyhow::anyhow!("the deadline of the request passed"))
-        }
         status if status.is_client_error() => {
             Problem::new(status, "malformed_request", "The request does not fit.")
         }

@@ -1,17 +1,19 @@
 //! Extractors that refuse in our own words: a body, path or query that does not fit is a problem naming the field.
 //!
-//! Malformed JSON is 400 `malformed_request`; JSON that does not fit the shape is 422 `validation_failed`.
+//! Malformed JSON is 400 `malformed_request`, whatever stands before the place where it breaks; JSON that does not fit
+//! the shape is 422 `validation_failed`.
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
     http::{StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use validator::Validate;
 
 use super::{
     problem::{FieldError, Problem},
+    strict::{Strict, ZERO},
     validation::from_validator,
 };
 
@@ -61,14 +63,28 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
 
 fn parse<T: DeserializeOwned + Validate>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value: T = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| {
         let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() { misfit(&path, &inner.to_string()) } else { malformed(&inner) }
+        refusal(body, &path, &error.into_inner())
     })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     value.validate().map_err(|errors| Problem::validation(from_validator(&errors)))?;
     Ok(value)
+}
+
+/// Parsing stops at the first field that does not fit, so the rest has not been looked at. A number too large for any
+/// type of ours is JSON all the same.
+fn refusal(body: &[u8], path: &str, error: &serde_json::Error) -> Problem {
+    let message = error.to_string();
+    let parsed = serde_json::from_slice::<IgnoredAny>(body);
+    match parsed {
+        Err(broken) => malformed(&broken),
+        Ok(_) if std::str::from_utf8(body).is_err() => {
+            Problem::bad_request("malformed_request", "The body is not UTF-8.")
+        }
+        Ok(_) if error.is_data() || message.starts_with("number out of range") => misfit(path, &message),
+        Ok(_) => malformed(error),
+    }
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -91,6 +107,10 @@ fn misfit(path: &str, message: &str) -> Problem {
     } else if message.starts_with("duplicate field") {
         FieldError::new(below(quoted()), "duplicate_field", "is given twice")
     } else if message.starts_with("invalid type") {
+        // The names of our types mean nothing to a client.
+        let message = message
+            .split_once(", expected struct ")
+            .map_or_else(|| message.to_owned(), |(found, _)| format!("{found}, expected an object"));
         FieldError::new(field_or_body(parent), "wrong_type", message)
     } else {
         FieldError::new(field_or_body(parent), "out_of_range", message)
@@ -114,6 +134,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if parts.uri.path().contains("%00") {
+            return Err(Problem::not_found("resource"));
+        }
         let Path(value) =
             Path::<T>::from_request_parts(parts, state).await.map_err(|_| Problem::not_found("resource"))?;
         Ok(Self(value))
@@ -132,6 +155,11 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        if let Some(pair) = pairs.into_iter().find(|pair| pair.contains("%00")) {
+            let name = pair.split('=').next().unwrap_or_default();
+            return Err(Problem::invalid_field(name, "out_of_range", ZERO));
+        }
         let Query(value) = Query::<T>::from_request_parts(parts, state).await.map_err(|rejection| {
             let text = rejection.body_text();
             let inner = text.split_once(": ").map_or(text.as_str(), |(_, inner)| inner);

@@ -9,6 +9,7 @@ mod measure;
 pub mod paging;
 mod problem;
 pub mod server;
+mod strict;
 mod validation;
 
 pub use context::with_context;
