@@ -61,9 +61,21 @@ mod tests {
     fn what_is_no_plain_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for wrong in [
-            "", "@", "ada", "ada@", "@example.com", "ada@localhost", "ada@[127.0.0.1]", "a da@example.com",
-            "ada@exa\u{0}mple.com", "Ada <ada@example.com>", "\"ada\"@example.com", "àda@example.com",
-            "ada@@example.com", "ada@example..com", &long,
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@localhost",
+            "ada@[127.0.0.1]",
+            "a da@example.com",
+            "ada@exa\u{0}mple.com",
+            "Ada <ada@example.com>",
+            "\"ada\"@example.com",
+            "àda@example.com",
+            "ada@@example.com",
+            "ada@example..com",
+            &long,
         ] {
             assert!(wrong.parse::<Email>().is_err(), "{wrong:?}");
         }
