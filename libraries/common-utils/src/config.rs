@@ -1,10 +1,13 @@
-//! Configuration comes from the environment, is read once at start, and is complete or refused: every missing or
-//! wrong variable is named in one error.
+//! Configuration comes from the environment, is read once at start, and is complete or refused: the first missing or
+//! wrong variable is named in the error.
 //!
 //! A variable may be given for one service only by its prefix: `WALLET_PORT` wins over `PORT`. In `standalone`,
-//! where four services share one environment, `PORT` and `DB_NAME` are read with the prefix only.
+//! where four services share one environment, `PORT`, `DB_NAME` and `KAFKA_CLIENT_ID` are read with the prefix only.
+//! What is empty counts as not set.
 
-use std::{collections::HashMap, fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, ffi::OsString, fmt::Display, path::PathBuf, str::FromStr, sync::Arc, time::Duration,
+};
 
 use secrecy::SecretString;
 
@@ -30,7 +33,14 @@ impl std::fmt::Debug for Env {
 impl Env {
     /// The process environment, for the only service in this process.
     pub fn of_process(service: &str) -> Self {
-        Self::from_values(service, std::env::vars().collect())
+        Self::from_os_values(service, std::env::vars_os())
+    }
+
+    /// A name or value that is not UTF-8 is none of ours; reading it as text would panic.
+    fn from_os_values(service: &str, values: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::from_values(service, values.filter_map(text).collect())
     }
 
     /// Given values; for tests.
@@ -61,11 +71,8 @@ impl Env {
     /// The value, if it is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         let plain_counts = !(self.shared && matches!(name, "PORT" | "DB_NAME" | "KAFKA_CLIENT_ID"));
-        self.values
-            .get(&format!("{}_{name}", self.prefix))
-            .or_else(|| self.values.get(name).filter(|_| plain_counts))
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let set = |name: &str| self.values.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        set(&format!("{}_{name}", self.prefix)).or_else(|| set(name).filter(|_| plain_counts))
     }
 
     pub fn text(&self, name: &str, default: &str) -> String {
@@ -160,6 +167,8 @@ impl RedisConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn env(values: &[(&str, &str)]) -> Env {
@@ -173,6 +182,16 @@ mod tests {
         assert_eq!(env.get("PORT"), Some("2"));
         assert_eq!(env.shared_by("admin").get("PORT"), None);
         assert_eq!(env.text("HOST", "127.0.0.1"), "127.0.0.1");
+        let env = self::env(&[("WALLET_HOST", ""), ("HOST", "::1")]);
+        assert_eq!(env.get("HOST"), Some("::1"));
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_passed_over() {
+        let odd = OsString::from_vec(vec![0xff]);
+        let values = [("ODD".into(), odd.clone()), (odd, "1".into()), ("PORT".into(), "1".into())];
+        let env = Env::from_os_values("wallet", values.into_iter());
+        assert_eq!((env.get("ODD"), env.get("PORT")), (None, Some("1")));
     }
 
     #[test]

@@ -36,11 +36,12 @@ pub struct Breaker {
     state: Mutex<State>,
 }
 
-/// The right to make one call. Dropped without a result (the caller went away) it counts as a failure.
+/// The right to make one call. Dropped without a result (our own caller went away) it says nothing about the remote
+/// system, or clients that hang up could open the circuit for everybody; only a trial is then still to be made.
 #[derive(Debug)]
 pub struct Permit<'a> {
     breaker: &'a Breaker,
-    succeeded: bool,
+    succeeded: Option<bool>,
 }
 
 impl Breaker {
@@ -61,17 +62,19 @@ impl Breaker {
             State::Open { until } if Instant::now() >= until => *state = State::HalfOpen,
             State::Open { .. } | State::HalfOpen => return None,
         }
-        Some(Permit { breaker: self, succeeded: false })
+        Some(Permit { breaker: self, succeeded: None })
     }
 
-    fn record(&self, succeeded: bool) {
+    fn record(&self, succeeded: Option<bool>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = match (*state, succeeded) {
-            (_, true) => State::Closed { failures: 0 },
-            (State::Closed { failures }, false) if failures + 1 < self.config.failures => {
+            (_, Some(true)) => State::Closed { failures: 0 },
+            (State::HalfOpen, None) => State::Open { until: Instant::now() },
+            (unchanged, None) => unchanged,
+            (State::Closed { failures }, Some(false)) if failures + 1 < self.config.failures => {
                 State::Closed { failures: failures + 1 }
             }
-            (_, false) => State::Open { until: Instant::now() + self.config.pause },
+            (_, Some(false)) => State::Open { until: Instant::now() + self.config.pause },
         };
         let open = if matches!(*state, State::Open { .. }) { 1.0 } else { 0.0 };
         gauge!("wallet_client_circuit_open", "remote" => self.remote).set(open);
@@ -80,7 +83,7 @@ impl Breaker {
 
 impl Permit<'_> {
     pub fn finish(mut self, succeeded: bool) {
-        self.succeeded = succeeded;
+        self.succeeded = Some(succeeded);
     }
 }
 
@@ -111,8 +114,22 @@ mod tests {
     }
 
     #[test]
+    fn callers_that_go_away_do_not_open_it() {
+        let breaker = Breaker::new("bank", BreakerConfig { failures: 2, pause: Duration::from_millis(10) });
+        for _ in 0..5 {
+            drop(breaker.try_acquire().expect("it is closed"));
+        }
+        assert!(call(&breaker, false) && call(&breaker, false));
+        assert!(breaker.try_acquire().is_none(), "it is open");
+        std::thread::sleep(Duration::from_millis(20));
+        drop(breaker.try_acquire().expect("a trial"));
+        assert!(call(&breaker, true), "another trial");
+        assert!(call(&breaker, true));
+    }
+
+    #[test]
     fn stays_open_for_its_pause() {
-        let breaker = Breaker::new("bank", BreakerConfig { failures: 1, pause: Duration::from_secs(3600) });
+        let breaker = Breaker::new("bank", BreakerConfig { failures: 1, pause: Duration::from_hours(1) });
         assert!(call(&breaker, false));
         assert!(!call(&breaker, true));
     }
