@@ -61,8 +61,8 @@ impl App {
         audit::register();
         tickets::register();
         let state = AppState { pool, clock, authenticator, services };
-        let routes = Router::from(api()).with_state(state.clone()).merge(docs::router());
-        let router = server::service_router(LABEL, routes, openapi(), checks);
+        let own = Router::from(api()).with_state(state.clone()).merge(docs::router());
+        let router = server::service_router(LABEL, own, openapi(), checks);
         Ok(Self { config, state, router, dedup: Dedup::new(redis, NAME) })
     }
 

@@ -8,8 +8,6 @@ use axum::{Router, http::header, routing::get};
 const MERGED: &str = include_str!("../../../gateway/openapi.json");
 
 pub(crate) fn router() -> Router {
-    Router::new().route(
-        "/openapi/merged.json",
-        get(async || ([(header::CONTENT_TYPE, "application/json")], MERGED)),
-    )
+    Router::new()
+        .route("/openapi/merged.json", get(async || ([(header::CONTENT_TYPE, "application/json")], MERGED)))
 }

@@ -1,23 +1,47 @@
 //! The contract, served beside the service: `/openapi.json` and a reference page at `/docs`.
 
-use axum::{Json, Router, routing::get};
+mod merge;
+
+use axum::{Json, Router, http::StatusCode, routing::get};
 use utoipa::openapi::{
-    OpenApi,
+    OpenApi, RefOr,
     security::{Http, HttpAuthScheme, SecurityScheme},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
+
+pub use merge::merge;
 
 /// Adds what all services have in common to a generated description.
 pub fn finish(mut api: OpenApi, title: &str, description: &str) -> OpenApi {
     title.clone_into(&mut api.info.title);
     api.info.description = Some(description.to_owned());
+    // What the generator puts there speaks of the generator.
     api.info.license = None;
+    api.info.contact = None;
     env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
     let components = api.components.get_or_insert_default();
     let bearer =
         SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
     components.security_schemes.insert("bearer".to_owned(), bearer.into());
+    describe_responses(&mut api);
     api
+}
+
+/// OpenAPI wants words for every answer; where none are given, the name of its status says enough.
+fn describe_responses(api: &mut OpenApi) {
+    let operations = api.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+    });
+    for (status, response) in operations.flat_map(|operation| &mut operation.responses.responses) {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let known = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+            known.unwrap_or("Another answer").clone_into(&mut response.description);
+        }
+    }
 }
 
 /// Routes for the document and its page.

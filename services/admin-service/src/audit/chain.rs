@@ -153,7 +153,10 @@ mod tests {
     #[test]
     fn an_outsider_computes_the_same_hash() {
         let entry = Entry::after(&Head { sequence: 0, hash: GENESIS }, record()).unwrap();
-        assert_eq!(hex::encode(entry.hash), "4d944a2b521935ed9ade274114ee086da7b5c6b240b5b62e2b159afe2cead675");
+        assert_eq!(
+            hex::encode(entry.hash),
+            "4d944a2b521935ed9ade274114ee086da7b5c6b240b5b62e2b159afe2cead675"
+        );
     }
 
     #[test]
@@ -172,9 +175,9 @@ mod tests {
             |entry| entry.hash[0] ^= 1,
         ];
         for (which, change) in changes.iter().enumerate() {
-            let mut changed = entry.clone();
-            change(&mut changed);
-            assert!(!changed.untouched(), "change {which}");
+            let mut damaged = entry.clone();
+            change(&mut damaged);
+            assert!(!damaged.untouched(), "change {which}");
         }
     }
 }

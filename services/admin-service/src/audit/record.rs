@@ -143,7 +143,8 @@ mod tests {
 
     use super::*;
 
-    const PERSONAL: &[&str] = &["ada@example.com", "+2348030000001", "Ada", "Obi", "rent for May", "0123456789"];
+    const PERSONAL: &[&str] =
+        &["ada@example.com", "+2348030000001", "Ada", "Obi", "rent for May", "0123456789"];
 
     fn event(data: &impl Serialize) -> Event {
         serde_json::from_value(json!({
@@ -239,7 +240,8 @@ mod tests {
 
     #[test]
     fn what_the_database_would_change_or_refuse_is_put_right_before() {
-        let mut event = event(&json!({ "reason": "a\0b", "amount": 1.50, "sequence": -7, "status": "x".repeat(900) }));
+        let mut event =
+            event(&json!({ "reason": "a\0b", "amount": 1.50, "sequence": -7, "status": "x".repeat(900) }));
         event.subject = format!("wallet/{}", "9".repeat(5000));
         event.correlationid = "\0".to_owned();
         let record = Record::of(&event);

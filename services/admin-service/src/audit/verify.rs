@@ -17,6 +17,7 @@ const BATCH: i64 = 1000;
 
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditVerification)]
 pub struct Verification {
     pub ok: bool,
     /// How many entries were found whole, from the first on.
@@ -35,6 +36,7 @@ pub struct Broken {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BrokenAuditEntryReason)]
 pub enum Reason {
     /// There is no entry with this number.
     Missing,

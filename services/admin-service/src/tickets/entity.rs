@@ -12,6 +12,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = TicketStatus)]
 pub(crate) enum Status {
     Open,
     InProgress,
@@ -36,6 +37,7 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = TicketPriority)]
 pub(crate) enum Priority {
     Low,
     #[default]
@@ -58,6 +60,7 @@ impl Priority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = TicketRelatedType)]
 pub(crate) enum RelatedKind {
     Transaction,
     Wallet,
@@ -272,7 +275,10 @@ mod tests {
     #[test]
     fn doing_it_again_changes_nothing() {
         let (mut ticket, ada) = (ticket(), UserId::new());
-        assert_eq!([ticket.assign(ada), ticket.assign(ada)], [Ok(Change::Executed), Ok(Change::AlreadyApplied)]);
+        assert_eq!(
+            [ticket.assign(ada), ticket.assign(ada)],
+            [Ok(Change::Executed), Ok(Change::AlreadyApplied)]
+        );
         assert_eq!(resolve(&mut ticket, "Done."), Ok(Change::Executed));
         assert_eq!(resolve(&mut ticket, "Done."), Ok(Change::AlreadyApplied));
     }

@@ -45,15 +45,19 @@ impl From<TicketError> for Problem {
             TicketError::Full => {
                 Self::conflict("ticket_full", "The ticket takes no more comments; open a new one.")
             }
-            TicketError::UnknownRequester => {
-                Self::invalid_field("requesterId", "not_found", "must be the id of somebody who is registered")
-            }
+            TicketError::UnknownRequester => Self::invalid_field(
+                "requesterId",
+                "not_found",
+                "must be the id of somebody who is registered",
+            ),
             TicketError::UnknownRelated => {
                 Self::invalid_field("relatedTo.id", "not_found", "must be the id of something that exists")
             }
-            TicketError::NotStaff => {
-                Self::invalid_field("assigneeId", "not_staff", "must be the id of somebody who works on tickets")
-            }
+            TicketError::NotStaff => Self::invalid_field(
+                "assigneeId",
+                "not_staff",
+                "must be the id of somebody who works on tickets",
+            ),
             TicketError::Key(error) => error.into(),
             TicketError::Unavailable(error) => error.into(),
             TicketError::Database(error) | TicketError::Event(OutboxError::Database(error)) => {

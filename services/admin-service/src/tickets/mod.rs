@@ -197,11 +197,7 @@ fn visible_to(person: Person, ticket: Option<Ticket>) -> Result<Ticket, TicketEr
 }
 
 /// What a ticket is about must exist; to a customer, only what is their own does.
-async fn require_related(
-    state: &AppState,
-    by: Person,
-    related: Option<Related>,
-) -> Result<(), TicketError> {
+async fn require_related(state: &AppState, by: Person, related: Option<Related>) -> Result<(), TicketError> {
     let theirs = |owner: UserId| match by {
         Person::Customer(id) => owner == id,
         Person::Staff(_) => true,
@@ -210,12 +206,10 @@ async fn require_related(
         None => true,
         Some(Related::User(id)) => theirs(id) && state.services.user_exists(id).await?,
         Some(Related::Wallet(id)) => state.services.wallet_owner(id).await?.is_some_and(theirs),
-        Some(Related::Transaction(id)) => {
-            state.services.parties(id).await?.is_some_and(|parties| match by {
-                Person::Customer(id) => parties.include(id),
-                Person::Staff(_) => true,
-            })
-        }
+        Some(Related::Transaction(id)) => state.services.parties(id).await?.is_some_and(|parties| match by {
+            Person::Customer(id) => parties.include(id),
+            Person::Staff(_) => true,
+        }),
     };
     if found { Ok(()) } else { Err(TicketError::UnknownRelated) }
 }

@@ -57,7 +57,7 @@ struct CreateTicket {
 
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CreateComment {
+struct CreateTicketComment {
     #[validate(custom(function = "text::prose"))]
     #[schema(min_length = 1, max_length = 5000)]
     body: String,
@@ -145,8 +145,7 @@ async fn list_tickets(
     ApiQuery(query): ApiQuery<TicketQuery>,
 ) -> Result<Json<Page<TicketView>>, Problem> {
     let after: Option<Uuid> = paging::decode(query.cursor.as_deref())?;
-    let filter =
-        Filter { status: query.status, assignee: query.assignee_id, requester: query.requester_id };
+    let filter = Filter { status: query.status, assignee: query.assignee_id, requester: query.requester_id };
     let page = super::list(&state, Viewer::Staff, &filter, after, Limit::new(query.limit)).await?;
     Ok(Json(page))
 }
@@ -177,7 +176,7 @@ async fn get_ticket(
         ("id" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers as the first time."),
     ),
-    request_body = CreateComment,
+    request_body = CreateTicketComment,
     responses(
         (status = 200, body = TicketView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -192,7 +191,7 @@ async fn comment_ticket(
     staff: Staff<WorkOnTickets>,
     ApiPath(id): ApiPath<TicketId>,
     headers: HeaderMap,
-    ApiJson(body): ApiJson<CreateComment>,
+    ApiJson(body): ApiJson<CreateTicketComment>,
 ) -> Result<Response, Problem> {
     let call = KeyedCall::read(&headers, staff.id, &format!("ticket.comment:{id}"), &body)?;
     let content = (body.body, body.internal);

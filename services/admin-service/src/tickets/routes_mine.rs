@@ -49,7 +49,7 @@ struct CreateOwnTicket {
 
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CreateOwnComment {
+struct CreateOwnTicketComment {
     #[validate(custom(function = "text::prose"))]
     #[schema(min_length = 1, max_length = 5000)]
     body: String,
@@ -129,7 +129,7 @@ async fn get_own_ticket(
         ("id" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers as the first time."),
     ),
-    request_body = CreateOwnComment,
+    request_body = CreateOwnTicketComment,
     responses(
         (status = 200, body = TicketView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -143,7 +143,7 @@ async fn comment_own_ticket(
     user: CurrentUser,
     ApiPath(id): ApiPath<TicketId>,
     headers: HeaderMap,
-    ApiJson(body): ApiJson<CreateOwnComment>,
+    ApiJson(body): ApiJson<CreateOwnTicketComment>,
 ) -> Result<Response, Problem> {
     let call = KeyedCall::read(&headers, user.id, &format!("ticket.comment_own:{id}"), &body)?;
     let content = (body.body, false);

@@ -11,6 +11,7 @@ use super::entity::{Comment, Person, Priority, Related, RelatedKind, Status, Tic
 /// What a ticket is about.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TicketRelatedTo)]
 pub(crate) struct RelatedTo {
     #[serde(rename = "type")]
     pub(crate) kind: RelatedKind,
@@ -25,6 +26,7 @@ impl From<RelatedTo> for Related {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TicketAuthorType)]
 pub(crate) enum AuthorType {
     Customer,
     Staff,

@@ -1,0 +1,18 @@
+//! The service from outside: its real router on a real Postgres, and its consumer on a real Kafka.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod access;
+mod audit;
+mod bad_input;
+mod contract;
+mod events;
+mod neighbours;
+mod own_tickets;
+mod tickets;
+mod wallets;
+mod world;
