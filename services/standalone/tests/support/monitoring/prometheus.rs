@@ -30,6 +30,17 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Returns when each target has been scraped a few times.
     pub(crate) async fn start(targets: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut started = Self::spawn(targets)?;
+        // Somebody else may have been given the port meanwhile.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if started.process.try_wait()?.is_some() {
+            started = Self::spawn(targets)?;
+        }
+        started.scraped(targets).await?;
+        Ok(started)
+    }
+
+    fn spawn(targets: &[(&str, &str)]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let mut config =
             "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\nscrape_configs:\n".to_owned();
@@ -51,9 +62,7 @@ impl Prometheus {
             .spawn()
             .context("cannot start prometheus: apt-get install prometheus")?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
-        let mut started = Self { address, http, process, data };
-        started.scraped(targets).await?;
-        Ok(started)
+        Ok(Self { address, http, process, data })
     }
 
     async fn scraped(&mut self, targets: &[(&str, &str)]) -> anyhow::Result<()> {
