@@ -140,7 +140,7 @@ impl App {
             topics: TOPICS.to_vec(),
             pool: pool.clone(),
             kafka: config.kafka.clone(),
-            dedup: Dedup::new(dedup::connect(&config.redis)?, GROUP),
+            dedup: Dedup::new(dedup::connect(&config.redis)?, &config.kafka.prefixed(GROUP)),
             clock: Arc::clone(&self.clock),
             handler: Arc::new(Intake { directory: self.directory.clone(), clock: Arc::clone(&self.clock) }),
         });

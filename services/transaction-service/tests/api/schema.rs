@@ -1,0 +1,104 @@
+//! What the database itself does not let happen, whatever the code does.
+
+use common_db::constraint;
+use common_utils::ids;
+
+use crate::support::{World, between};
+
+/// The name of the constraint that refuses this.
+async fn refused(world: &World, statement: &'static str) -> String {
+    let error = sqlx::query(statement).execute(world.pool()).await.expect_err(statement);
+    constraint::violated(&error).unwrap_or_else(|| panic!("{statement}: {error}")).to_owned()
+}
+
+#[tokio::test]
+async fn what_is_final_or_was_asked_for_is_not_rewritten() {
+    let world = World::new().await;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    world.transfer(&ada, "k1", &between(&ada, &bola, 1)).await;
+    for statement in [
+        "UPDATE transactions SET status = 'failed', failure_code = 'x', failure_message = 'x', completed_at = NULL",
+        "UPDATE transactions SET completed_at = now()",
+        "DELETE FROM transactions",
+        "TRUNCATE transactions",
+    ] {
+        assert_eq!(refused(&world, statement).await, "transactions_kept", "{statement}");
+    }
+    world.peers.fail(crate::peers::Fault::Down);
+    world.transfer(&ada, "k2", &between(&ada, &bola, 1)).await;
+    for statement in [
+        "UPDATE transactions SET amount = 2 WHERE status = 'initiated'",
+        "UPDATE transactions SET to_wallet_id = gen_random_uuid() WHERE status = 'initiated'",
+        "UPDATE transactions SET narration = 'x' WHERE status = 'initiated'",
+    ] {
+        assert_eq!(refused(&world, statement).await, "transactions_kept", "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn no_row_contradicts_itself() {
+    let world = World::new().await;
+    let cases = [
+        ("amount", "0", "transactions_amount_positive"),
+        ("fee", "-1", "transactions_fee_not_negative"),
+        ("type", "'gift'", "transactions_type_known"),
+        ("status", "'pending'", "transactions_completed_when"),
+        ("to_wallet_id", "from_wallet_id", "transactions_wallets_differ"),
+        ("from_user_id", "NULL", "transactions_wallets_have_owners"),
+        ("completed_at", "NULL", "transactions_completed_when"),
+        ("failure_code", "'x'", "transactions_failed_why"),
+        ("leased_until", "now()", "transactions_leased_while_initiated"),
+        ("narration", "repeat('x', 101)", "transactions_narration_length"),
+    ];
+    for (column, value, constraint) in cases {
+        let columns = [
+            ("id", "gen_random_uuid()"),
+            ("type", "'transfer'"),
+            ("status", "'completed'"),
+            ("amount", "1"),
+            ("fee", "0"),
+            ("currency", "'NGN'"),
+            ("from_wallet_id", "from_wallet_id"),
+            ("to_wallet_id", "gen_random_uuid()"),
+            ("from_user_id", "gen_random_uuid()"),
+            ("to_user_id", "gen_random_uuid()"),
+            ("narration", "NULL::text"),
+            ("reference", "'r'"),
+            ("failure_code", "NULL::text"),
+            ("correlation_id", "'c'"),
+            ("leased_until", "NULL::timestamptz"),
+            ("created_at", "now()"),
+            ("completed_at", "now()"),
+        ];
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let values: Vec<&str> =
+            columns.iter().map(|(name, good)| if *name == column { value } else { *good }).collect();
+        let statement = format!(
+            "INSERT INTO transactions ({}) SELECT {} FROM (SELECT '{}'::uuid AS from_wallet_id) AS one",
+            names.join(", "),
+            values.join(", "),
+            ids::new_id()
+        );
+        let error =
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(world.pool()).await.expect_err(constraint);
+        assert_eq!(constraint::violated(&error), Some(constraint), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn contact_data_is_not_kept_in_the_clear() {
+    let world = World::new().await;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    let body = crate::support::naira(ada.wallet, &serde_json::json!({"phoneNumber": bola.person.phone}), 1);
+    world.transfer(&ada, "k1", &body).await;
+    let kept: String = sqlx::query_scalar(
+        "SELECT string_agg(t::text, ' ') FROM (
+             SELECT d::text FROM directory_wallets d UNION ALL SELECT x::text FROM transactions x
+             UNION ALL SELECT i::text FROM idempotency_keys i UNION ALL SELECT o.payload FROM outbox o) AS t",
+    )
+    .fetch_one(world.pool())
+    .await
+    .unwrap();
+    assert!(kept.contains(&bola.wallet.to_string()));
+    assert!(!kept.contains(&bola.person.phone) && !kept.contains(&bola.person.email));
+}
