@@ -76,7 +76,9 @@ impl App {
 
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let workers = Workers::new(shutdown.clone());
+        // Also when serving fails, the workers end with it.
+        let own = shutdown.child_token();
+        let workers = Workers::new(own.clone());
         let Self { config, state, router, dedup } = self;
         workers.relay(Relay {
             service: LABEL,
@@ -104,10 +106,9 @@ impl App {
             }
         });
         tracing::info!(service = NAME, address = %listener.local_addr()?, "serving");
-        server::serve(listener, router, shutdown.clone()).await?;
-        // Serving may end by itself; the workers end with it.
-        shutdown.cancel();
+        let served = server::serve(listener, router, shutdown).await;
+        own.cancel();
         workers.drained().await;
-        Ok(())
+        served
     }
 }

@@ -91,6 +91,11 @@ pub(crate) enum FreezeError {
     Unavailable(#[from] Unavailable),
 }
 
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    code: String,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum FreezeCall {
     Freeze,
@@ -150,7 +155,13 @@ impl Services {
         let answer = remote.send(remote.client.post(url).json(&body)).await?;
         match answer.status() {
             StatusCode::NOT_FOUND => Err(FreezeError::NotFound),
-            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => Err(FreezeError::Closed),
+            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
+                let refusal: Option<Refusal> = answer.json().await.ok();
+                match refusal.map(|refusal| refusal.code).as_deref() {
+                    Some("wallet_closed") => Err(FreezeError::Closed),
+                    code => Err(Unavailable(anyhow::anyhow!("{} refused: {code:?}", remote.name)).into()),
+                }
+            }
             _ => Ok(remote.read(answer).await?),
         }
     }

@@ -111,8 +111,8 @@ async fn freeze(
 ) -> Response {
     neighbours.tell(|known| {
         if known.closed.contains(&id) {
-            let body = json!({ "code": "wallet_closed", "status": 409 });
-            return (StatusCode::CONFLICT, Json(body)).into_response();
+            let body = json!({ "code": "wallet_closed", "status": 422 });
+            return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
         }
         if !known.wallets.contains_key(&id) {
             return StatusCode::NOT_FOUND.into_response();
