@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common_utils::ids;
+use common_events::{KafkaConfig, topics};
+use common_utils::{config::Env, ids};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -55,6 +56,7 @@ impl Deployment {
     }
 
     pub(crate) async fn start_all_apart(&self) {
+        self.create_topics().await;
         self.start("provider-twin");
         self.start("identity-service");
         // The gateway's file needs the public key, which identity-service makes on its first start.
@@ -63,6 +65,13 @@ impl Deployment {
             self.start(program);
         }
         self.ready().await;
+    }
+
+    /// As `scripts/create-topics.sh` does; the services do not make topics.
+    async fn create_topics(&self) {
+        let values = self.env.clone().into_iter().collect();
+        let kafka = KafkaConfig::from_env(&Env::from_values("test", values), "test").unwrap();
+        topics::ensure(&kafka).await.unwrap();
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
