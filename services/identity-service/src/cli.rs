@@ -12,7 +12,11 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use common_auth::{Role, password::Passwords};
 use common_db::pool;
-use common_utils::{clock::SystemClock, config::Env};
+use common_utils::{
+    clock::SystemClock,
+    config::Env,
+    contact::{Email, PhoneNumber},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -20,7 +24,7 @@ use crate::{
     auth::{self, error::AuthError},
     config::{self, PasswordConfig},
     users::{
-        Email, Identifier, PersonName, PhoneNumber, Users,
+        Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
         error::UserError,
     },

@@ -4,9 +4,12 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use common_auth::Role;
-use common_utils::ids::UserId;
+use common_utils::{
+    contact::{Email, PhoneNumber},
+    ids::UserId,
+};
 
-use super::{Email, PersonName, PhoneNumber};
+use super::PersonName;
 
 /// Nothing about the person is verified.
 pub(crate) const TIER_NONE: i16 = 0;

@@ -1,17 +1,13 @@
 //! People: their profile and roles. How they prove who they are is in `auth`, what is verified of them in `kyc`.
 
-mod email;
 pub(crate) mod entity;
 pub(crate) mod error;
 mod events;
 mod name;
-mod phone;
 pub(crate) mod repo;
 pub(crate) mod routes;
 
-pub(crate) use email::Email;
 pub(crate) use name::PersonName;
-pub(crate) use phone::PhoneNumber;
 
 use common_auth::Role;
 use common_db::{Op, PgPool};
@@ -20,7 +16,11 @@ use common_events::{
     contracts::{EventData, UserUpdated},
     outbox,
 };
-use common_utils::{clock::SharedClock, ids::UserId};
+use common_utils::{
+    clock::SharedClock,
+    contact::{Email, PhoneNumber},
+    ids::UserId,
+};
 
 use crate::SERVICE_NAME;
 use entity::{Outcome, ProfileChange, User};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use common_auth::Role;
 use common_db::Op;
-use common_utils::ids::UserId;
+use common_utils::{contact::PhoneNumber, ids::UserId};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ impl TryFrom<Row> for User {
         Ok(Self {
             id: row.id.into(),
             email: read(&row.email)?,
-            phone_number: read(&row.phone_number)?,
+            phone_number: PhoneNumber::from_stored(row.phone_number),
             first_name: read(&row.first_name)?,
             last_name: read(&row.last_name)?,
             email_verified: row.email_verified,

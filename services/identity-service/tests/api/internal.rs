@@ -38,7 +38,6 @@ async fn people_are_found_by_id_number_and_address() {
         "/users?phoneNumber=%2B2348030000002".to_owned(),
         "/users?phoneNumber=nobody".to_owned(),
         "/users?email=nobody".to_owned(),
-        "/users?email=%00".to_owned(),
     ] {
         assert_eq!(
             ask(&world, "transaction-service", &path).await.code(),
@@ -46,7 +45,8 @@ async fn people_are_found_by_id_number_and_address() {
             "{path}"
         );
     }
-    for path in ["/users", "/users?email=a@example.com&phoneNumber=1", "/users?name=Ada"] {
+    for path in ["/users", "/users?email=a@example.com&phoneNumber=1", "/users?name=Ada", "/users?email=%00"]
+    {
         assert_eq!(
             ask(&world, "transaction-service", path).await.code(),
             refusal(422, "validation_failed"),

@@ -80,7 +80,7 @@ async fn weak_passwords_are_refused() {
 async fn every_wrong_field_is_named_at_once() {
     let world = World::start().await;
     let body = json!({
-        "email": "nobody", "phoneNumber": "12", "password": "x", "firstName": " ", "lastName": "A\u{0}",
+        "email": "nobody", "phoneNumber": "12", "password": "x", "firstName": " ", "lastName": "A\u{1b}[31m",
     });
     let (status, code, errors) = world.post("/register", &body).await.problem();
     assert_eq!((status, code.as_str()), (422, "validation_failed"));
@@ -106,6 +106,11 @@ async fn a_body_that_does_not_fit_is_refused() {
     let mut missing = registration(1);
     missing.as_object_mut().unwrap().remove("email");
     assert_eq!(world.post("/register", &missing).await.problem(), invalid("email", "required"));
+    for field in ["email", "password", "firstName"] {
+        let mut zero = registration(1);
+        zero[field] = json!("with a \u{0} in it");
+        assert_eq!(world.post("/register", &zero).await.problem(), invalid(field, "out_of_range"));
+    }
     for wrong in [json!(7), Value::Null, json!(["x"])] {
         for field in ["email", "phoneNumber", "password", "firstName", "lastName"] {
             let mut body = registration(1);

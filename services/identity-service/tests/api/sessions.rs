@@ -185,7 +185,7 @@ async fn what_is_no_token_of_ours_is_refused() {
     let world = World::start().await;
     let person = world.register(1).await;
     let foreign = "A".repeat(43);
-    for wrong in ["", "x", "\u{0}", &foreign, &person.access, &format!("{}=", person.refresh)] {
+    for wrong in ["", "x", "\u{1}", &foreign, &person.access, &format!("{}=", person.refresh)] {
         assert_eq!(world.refresh(wrong).await.code(), refusal(401, "unauthenticated"), "{wrong:?}");
     }
     let problem = async |body: Value| world.post("/refresh", &body).await.problem();

@@ -68,7 +68,12 @@ impl World {
         Self::with_kyc(kyc_at(NOWHERE)).await
     }
 
+    /// With passwords that cost next to nothing.
     pub(crate) async fn with_kyc(kyc: HttpKycConfig) -> Self {
+        Self::with(kyc, PasswordConfig { memory_kib: 1024, passes: 1 }).await
+    }
+
+    pub(crate) async fn with(kyc: HttpKycConfig, passwords: PasswordConfig) -> Self {
         let db = TestDb::create(SERVICE, &migrations()).await;
         let keys = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
@@ -89,7 +94,7 @@ impl World {
                 access_lifetime: Duration::from_mins(15),
                 session_lifetime: Duration::from_hours(7 * 24),
             },
-            passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
+            passwords,
             kyc,
         };
         let app = App::new(config, services.clone(), &shared).unwrap();
