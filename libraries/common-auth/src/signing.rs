@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use common_utils::secret_file;
+use common_utils::{ids, secret_file};
 use ed25519_dalek::{
     SigningKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
@@ -38,7 +38,7 @@ impl TokenSigner {
         let key = SigningKey::from_pkcs8_pem(&pem)
             .with_context(|| format!("{} holds no Ed25519 key", path.display()))?;
         let public = key.verifying_key().to_public_key_pem(LineEnding::LF)?;
-        std::fs::write(keys_dir.join(PUBLIC_FILE), public)?;
+        replace(&keys_dir.join(PUBLIC_FILE), &public)?;
         Self::new(&key)
     }
 
@@ -65,4 +65,14 @@ impl TokenSigner {
         header.kid = Some(self.public.kid().to_owned());
         Ok(jsonwebtoken::encode(&header, claims, &self.key)?)
     }
+}
+
+/// Leaves the file alone where it is right, and never shows half of it: a gateway may be reading it.
+fn replace(path: &Path, content: &str) -> anyhow::Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|there| there == content) {
+        return Ok(());
+    }
+    let draft = path.with_extension(format!("draft-{}", ids::new_id()));
+    let written = std::fs::write(&draft, content).and_then(|()| std::fs::rename(&draft, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

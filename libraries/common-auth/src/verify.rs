@@ -63,8 +63,14 @@ pub struct TokenVerifier {
 struct JwksSource {
     client: reqwest::Client,
     url: String,
-    /// Held while asking: whoever comes meanwhile waits for the same answer.
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// Held while asking: whoever comes meanwhile waits for the same answer, also for a failure.
+    asked: tokio::sync::Mutex<Option<Asked>>,
+}
+
+/// The last attempt to get the keys.
+struct Asked {
+    ended: Instant,
+    failure: Option<String>,
 }
 
 impl std::fmt::Debug for TokenVerifier {
@@ -164,14 +170,21 @@ impl TokenVerifier {
 
     async fn ask(&self) -> Result<(), TokenError> {
         let Some(source) = &self.jwks else { return Ok(()) };
+        let came = Instant::now();
         let mut asked = source.asked.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
-            return Ok(());
+        match asked.as_ref() {
+            Some(Asked { ended, failure: None }) if ended.elapsed() < ASK_AGAIN => return Ok(()),
+            // It failed while we waited for it. Asking in turn, each would wait for all before it.
+            Some(Asked { ended, failure: Some(failure) }) if *ended >= came => {
+                return Err(TokenError::KeysUnavailable(anyhow::anyhow!("{failure}")));
+            }
+            // A failure does not count beyond that: the next token may try at once.
+            _ => {}
         }
-        // A failed attempt does not count: the next token may try at once.
-        let keys = source.fetch().await.map_err(TokenError::KeysUnavailable)?;
-        *asked = Some(Instant::now());
-        self.learn(&keys);
+        let fetched = source.fetch().await;
+        let failure = fetched.as_ref().err().map(|error| format!("{error:#}"));
+        *asked = Some(Asked { ended: Instant::now(), failure });
+        self.learn(&fetched.map_err(TokenError::KeysUnavailable)?);
         Ok(())
     }
 }

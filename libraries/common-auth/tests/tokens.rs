@@ -150,3 +150,41 @@ fn service_tokens_last_a_minute_and_are_not_for_customers() {
     assert_eq!(tokens.verify(&token), None);
     assert!(ServiceTokens::new(b"short", clock).is_err());
 }
+
+/// Identity-service when it hangs: it takes calls and closes them after a while. Tells how many came.
+async fn hanging_identity() -> (String, Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            drop(stream);
+        }
+    });
+    (url, calls)
+}
+
+#[tokio::test]
+async fn those_who_wait_for_keys_share_a_failure_too() {
+    let world = world();
+    let (url, calls) = hanging_identity().await;
+    let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
+    let verifier = Arc::new(TokenVerifier::with_jwks(DEFAULT_ISSUER, &url, clock).unwrap());
+    let token = world.signer.sign(&world.claims()).unwrap();
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let (verifier, token) = (Arc::clone(&verifier), token.clone());
+            tokio::spawn(async move { verifier.verify(&token).await })
+        })
+        .collect();
+    for answer in waiting {
+        assert!(matches!(answer.await.unwrap(), Err(TokenError::KeysUnavailable(_))));
+    }
+    assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 1);
+    // A later one asks again at once.
+    assert!(verifier.verify(&token).await.is_err());
+    assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
