@@ -41,8 +41,7 @@ impl KafkaConfig {
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", &self.client_id)
-            .set("reconnect.backoff.max.ms", "2000")
-            .set("statistics.interval.ms", "5000");
+            .set("reconnect.backoff.max.ms", "2000");
         config
     }
 
@@ -65,6 +64,8 @@ impl KafkaConfig {
         let mut config = self.client();
         config
             .set("group.id", self.prefixed(group))
+            // For the lag. Only consumers read statistics; in a client that does not, they pile up.
+            .set("statistics.interval.ms", "5000")
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "1000")

@@ -10,6 +10,11 @@ use rdkafka::{
 
 use crate::KafkaConfig;
 
+/// What is kept of an error, in bytes: with it the letter must still fit into its topic.
+const LONGEST_ERROR: usize = 4096;
+/// Ours; those of an earlier time in the queue are replaced.
+const PREFIX: &str = "dlq-";
+
 /// Why a message is set aside.
 pub(crate) struct Reason<'a> {
     pub(crate) group: &'a str,
@@ -36,7 +41,7 @@ pub(crate) async fn set_aside(
 fn headers(message: &BorrowedMessage<'_>, topic: &str, reason: &Reason<'_>) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
     if let Some(given) = message.headers() {
-        for header in given.iter() {
+        for header in given.iter().filter(|header| !header.key.starts_with(PREFIX)) {
             headers = headers.insert(header);
         }
     }
@@ -45,8 +50,13 @@ fn headers(message: &BorrowedMessage<'_>, topic: &str, reason: &Reason<'_>) -> O
         ("dlq-partition", message.partition().to_string()),
         ("dlq-offset", message.offset().to_string()),
         ("dlq-group", reason.group.to_owned()),
-        ("dlq-error", reason.error.to_owned()),
+        ("dlq-error", shortened(reason.error).to_owned()),
         ("dlq-attempts", reason.attempts.to_string()),
     ];
     added.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+}
+
+fn shortened(error: &str) -> &str {
+    let end = error.floor_char_boundary(LONGEST_ERROR);
+    error.get(..end).unwrap_or(error)
 }

@@ -37,6 +37,8 @@ impl Check for KafkaCheck {
     async fn check(&self) -> Result<(), String> {
         let producer = Arc::clone(&self.0);
         let asked = tokio::task::spawn_blocking(move || {
+            // Nobody else takes the client's events (lost connections) off its queue.
+            producer.poll(Duration::from_millis(1));
             producer.client().fetch_metadata(None, Duration::from_millis(1500)).map(drop)
         });
         asked.await.map_err(|_| "not asked".to_owned())?.map_err(|error| error.to_string())
@@ -64,5 +66,27 @@ impl Check for RedisCheck {
     async fn check(&self) -> Result<(), String> {
         let answer: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut self.0.clone()).await;
         answer.map(drop).map_err(|_| "does not answer".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded_broker::EmbeddedBroker;
+
+    #[tokio::test]
+    async fn a_check_that_is_not_asked_gathers_nothing() {
+        let broker = EmbeddedBroker::start().unwrap();
+        let config = KafkaConfig {
+            brokers: broker.brokers(),
+            client_id: "test".to_owned(),
+            prefix: String::new(),
+            embedded: true,
+        };
+        let check = KafkaCheck::new(&config).unwrap();
+        check.check().await.unwrap();
+        // Longer than the pause between two statistics.
+        tokio::time::sleep(Duration::from_millis(5500)).await;
+        assert_eq!(check.0.in_flight_count(), 0);
     }
 }

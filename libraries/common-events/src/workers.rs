@@ -1,5 +1,5 @@
 //! What runs in the background of a service: its relay, its consumers, its own workers. They stop together with the
-//! process, and one that fails is started again.
+//! process. A relay or consumer that fails is started again; a worker of the service's own sees to that itself.
 
 use std::{future::Future, time::Duration};
 

@@ -34,7 +34,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Writes down each name it sees; cannot stand the name "poison".
+/// Writes down each name it sees; cannot stand the names "poison" and "panic".
 struct Names;
 
 #[async_trait]
@@ -45,6 +45,7 @@ impl EventHandler for Names {
         if user.first_name == "poison" {
             return Err(HandlerError::Failed(anyhow::anyhow!("cannot stand it")));
         }
+        assert_ne!(user.first_name, "panic", "cannot stand it either");
         sqlx::query("INSERT INTO names (user_id, name) VALUES ($1, $2)")
             .bind(user.user_id)
             .bind(user.first_name)
@@ -277,6 +278,18 @@ async fn poison_is_set_aside_and_the_rest_gets_through() {
     assert_eq!(error, "cannot stand it");
     let event: Event = serde_json::from_slice(bytes).expect("the original event");
     assert_eq!(event.kind, "identity.user.registered");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_stops_no_consumer() {
+    let broker = EmbeddedBroker::start().unwrap();
+    let world = World::new(embedded(&broker)).await;
+    world.relay();
+    world.consumer(&redis());
+    let user = ids::new_id();
+    world.register(user, &["panic", "good"]).await;
+    until("the good one", async || world.names_of(user).await == ["good"]).await;
     world.stop().await;
 }
 

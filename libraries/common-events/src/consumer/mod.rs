@@ -4,17 +4,18 @@
 //! 3. in one database transaction: note it in the inbox (or stop, if it is there), let the handler do its work, commit;
 //! 4. store the offset, which is committed to Kafka in the background.
 //!
-//! A handler that fails is tried again with back-off, a bounded number of times; then the message is set aside in
+//! A handler that fails or panics is tried again with back-off, a bounded number of times; then the message is set aside in
 //! `dlq.<topic>`. While the database or another system is away, the consumer waits instead: that is no fault of the
 //! message. Events of a key keep their order.
 
 mod context;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use common_db::{Op, PgPool, constraint};
 use common_utils::{clock::SharedClock, correlation};
+use futures::FutureExt;
 use metrics::{counter, describe_counter, histogram};
 use rdkafka::{
     Message,
@@ -138,6 +139,7 @@ impl Consumer {
         let dead_letters: FutureProducer = self.kafka.producer().create()?;
         let topics: Vec<String> = self.topics.iter().map(|topic| self.kafka.prefixed(topic.name())).collect();
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let mut away = false;
         loop {
             let message = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -145,13 +147,16 @@ impl Consumer {
             };
             match message {
                 Ok(message) => {
+                    away = false;
                     let Some(outcome) = self.take_in(&message, &dead_letters, &shutdown).await else { break };
                     self.count(message.topic(), outcome);
                     consumer.store_offset_from_message(&message)?;
                 }
                 // librdkafka reconnects and resumes by itself.
                 Err(error) => {
-                    tracing::warn!(service = self.service, %error, "Kafka");
+                    if !std::mem::replace(&mut away, true) {
+                        tracing::warn!(service = self.service, %error, "Kafka does not answer; waiting for it");
+                    }
                     tokio::time::sleep(FIRST_PAUSE).await;
                 }
             }
@@ -186,9 +191,11 @@ impl Consumer {
     ) -> Option<Outcome> {
         let (mut failures, mut pause) = (0, FIRST_PAUSE);
         loop {
-            let error = match self.once(event).await {
-                Ok(outcome) => return Some(outcome),
-                Err(error) => error,
+            let error = match AssertUnwindSafe(self.once(event)).catch_unwind().await {
+                Ok(Ok(outcome)) => return Some(outcome),
+                Ok(Err(error)) => error,
+                // The panic hook has logged where and why. The transaction was rolled back.
+                Err(_) => HandlerError::Failed(anyhow::anyhow!("the handler panicked")),
             };
             if matches!(error, HandlerError::Failed(_)) {
                 failures += 1;
