@@ -63,6 +63,9 @@ async fn migrate(env: &Env, args: MigrateArgs) -> anyhow::Result<()> {
 async fn verify(env: &Env, account: Option<AccountId>) -> anyhow::Result<ExitCode> {
     let pool = pool::connect(SERVICE, &Config::from_env(env)?.database);
     let report = ledger::verify::verify(&pool, account).await?;
+    if let Some(account) = account.filter(|_| report.counted.accounts == 0) {
+        anyhow::bail!("there is no account {account}");
+    }
     println!("{report}");
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -81,3 +81,7 @@ fn answer_again(posting: &Posting, earlier: &Known) -> PostingResult {
         posted_at: earlier.posted_at,
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

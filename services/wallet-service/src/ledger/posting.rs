@@ -56,8 +56,8 @@ impl PostingType {
 }
 
 /// An account of the platform itself, known by its code; there is one in each currency.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum PlatformAccount {
     /// What a provider's bank holds for us, written `provider_settlement:<provider>`.
     ProviderSettlement(String),
@@ -129,12 +129,6 @@ fn is_provider_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-impl From<PlatformAccount> for String {
-    fn from(account: PlatformAccount) -> Self {
-        account.to_string()
-    }
-}
-
 impl TryFrom<String> for PlatformAccount {
     type Error = UnknownPlatformAccount;
 
@@ -144,17 +138,14 @@ impl TryFrom<String> for PlatformAccount {
 }
 
 /// One side of a leg.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AccountRef {
-    #[serde(rename = "walletId")]
     Wallet(WalletId),
-    #[serde(rename = "platform")]
     Platform(PlatformAccount),
 }
 
 /// Money goes from the debited account to the credited one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leg {
     pub debit: AccountRef,
     pub credit: AccountRef,
@@ -342,4 +333,66 @@ pub struct PostingResult {
     pub replayed: bool,
     /// When it was decided.
     pub posted_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use common_utils::money::Currency;
+
+    use super::*;
+
+    fn leg(amount: i64) -> Leg {
+        Leg {
+            debit: AccountRef::Platform(PlatformAccount::Equity),
+            credit: AccountRef::Wallet(uuid::Uuid::from_u128(1).into()),
+            amount: Money::new(amount, Currency::NGN),
+        }
+    }
+
+    fn hash(description: &str, legs: Vec<Leg>) -> [u8; 32] {
+        let id = TransactionId::new();
+        Posting::new(id, PostingType::Deposit, description, legs).unwrap().content_hash
+    }
+
+    #[test]
+    fn everything_that_is_malformed_is_named() {
+        let same = Leg { credit: AccountRef::Platform(PlatformAccount::Equity), ..leg(-1) };
+        let errors =
+            Posting::new(TransactionId::new(), PostingType::Deposit, "a\0", vec![leg(0), same]).unwrap_err();
+        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["description", "legs[0].amount.amount", "legs[1].amount.amount", "legs[1].credit"]
+        );
+        for count in [0, MAX_LEGS + 1, 5_000] {
+            let legs = vec![leg(1); count];
+            let errors = Posting::new(TransactionId::new(), PostingType::Deposit, "", legs).unwrap_err();
+            assert_eq!(errors.len(), 1, "{count}");
+            assert_eq!(errors[0].field, "legs");
+        }
+    }
+
+    #[test]
+    fn the_hash_covers_what_moves_and_nothing_beside_it() {
+        let same = hash("a", vec![leg(1)]);
+        assert_eq!(hash("a", vec![leg(1)]), same);
+        let other_side = Leg { debit: AccountRef::Platform(PlatformAccount::Suspense), ..leg(1) };
+        let dollars = Leg { amount: Money::new(1, Currency::USD), ..leg(1) };
+        for other in [vec![leg(2)], vec![leg(1), leg(1)], vec![other_side], vec![dollars]] {
+            assert_ne!(hash("a", other), same);
+        }
+        assert_ne!(hash("b", vec![leg(1)]), same);
+    }
+
+    #[test]
+    fn codes_of_the_platforms_accounts_are_read_back_as_written() {
+        for code in ["fee", "tax", "suspense", "equity", "provider_settlement:providus-dcs"] {
+            assert_eq!(code.parse::<PlatformAccount>().unwrap().to_string(), code);
+        }
+        for wrong in
+            ["", "fees", "provider_settlement", "provider_settlement:", "provider_settlement:A b", "Fee"]
+        {
+            assert_eq!(wrong.parse::<PlatformAccount>(), Err(UnknownPlatformAccount), "{wrong:?}");
+        }
+    }
 }

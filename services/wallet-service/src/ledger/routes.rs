@@ -6,7 +6,8 @@ use common_auth::ServiceCaller;
 use common_events::Actor;
 use common_utils::{
     http::{ApiJson, FieldErrors, Problem, ProblemBody},
-    ids::TransactionId,
+    ids::{TransactionId, WalletId},
+    money::Money,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Leg, Origin, Posting, PostingResult, PostingType, Refusal};
+use super::{AccountRef, Leg, Origin, PlatformAccount, Posting, PostingResult, PostingType, Refusal};
 use crate::app::AppState;
 
 /// How many postings one call may bring.
@@ -42,11 +43,28 @@ struct PostingBody {
     #[schema(value_type = String, example = "transfer")]
     kind: PostingType,
     description: String,
-    /// Each `{"debit":account,"credit":account,"amount":money}`; an account is `{"walletId":…}` or `{"platform":"fee"}`.
-    #[schema(value_type = Vec<Object>)]
-    legs: Vec<Leg>,
+    legs: Vec<LegBody>,
     provider_reference: Option<String>,
     counterparty_name: Option<String>,
+}
+
+/// Money goes from the debited account to the credited one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LegBody {
+    debit: AccountBody,
+    credit: AccountBody,
+    amount: Money,
+}
+
+/// Either a wallet or an account of the platform.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AccountBody {
+    #[schema(value_type = Option<Uuid>)]
+    wallet_id: Option<WalletId>,
+    #[schema(value_type = Option<String>, example = "provider_settlement:providus")]
+    platform: Option<PlatformAccount>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -111,22 +129,59 @@ fn parse(bodies: Vec<PostingBody>, caller: &ServiceCaller) -> Result<Vec<Posting
     let mut postings = Vec::with_capacity(bodies.len());
     for (index, body) in bodies.into_iter().enumerate() {
         let path = format!("postings[{index}]");
-        let origin = Origin {
-            actor: Some(Actor::service(&caller.name)),
-            provider_reference: told(&path, "providerReference", body.provider_reference, &mut errors),
-            counterparty_name: told(&path, "counterpartyName", body.counterparty_name, &mut errors),
-        };
-        match Posting::new(TransactionId::from(body.id), body.kind, body.description, body.legs) {
-            Ok(posting) => postings.push(posting.with_origin(origin)),
-            Err(misfits) => {
-                for misfit in misfits {
-                    errors.push(format!("{path}.{}", misfit.field), misfit.code, misfit.message);
-                }
-            }
-        }
+        postings.extend(parse_one(body, &path, caller, &mut errors));
     }
     errors.into_result()?;
     Ok(postings)
+}
+
+fn parse_one(
+    body: PostingBody,
+    path: &str,
+    caller: &ServiceCaller,
+    errors: &mut FieldErrors,
+) -> Option<Posting> {
+    let origin = Origin {
+        actor: Some(Actor::service(&caller.name)),
+        provider_reference: told(path, "providerReference", body.provider_reference, errors),
+        counterparty_name: told(path, "counterpartyName", body.counterparty_name, errors),
+    };
+    let legs = parse_legs(body.legs, path, errors)?;
+    match Posting::new(TransactionId::from(body.id), body.kind, body.description, legs) {
+        Ok(posting) => Some(posting.with_origin(origin)),
+        Err(misfits) => {
+            for misfit in misfits {
+                errors.push(format!("{path}.{}", misfit.field), misfit.code, misfit.message);
+            }
+            None
+        }
+    }
+}
+
+fn parse_legs(bodies: Vec<LegBody>, path: &str, errors: &mut FieldErrors) -> Option<Vec<Leg>> {
+    let count = bodies.len();
+    let mut legs = Vec::with_capacity(count);
+    for (index, body) in bodies.into_iter().enumerate() {
+        let debit = account(body.debit, || format!("{path}.legs[{index}].debit"), errors);
+        let credit = account(body.credit, || format!("{path}.legs[{index}].credit"), errors);
+        legs.extend(debit.zip(credit).map(|(debit, credit)| Leg { debit, credit, amount: body.amount }));
+    }
+    (legs.len() == count).then_some(legs)
+}
+
+fn account(
+    body: AccountBody,
+    field: impl FnOnce() -> String,
+    errors: &mut FieldErrors,
+) -> Option<AccountRef> {
+    match (body.wallet_id, body.platform) {
+        (Some(id), None) => Some(AccountRef::Wallet(id)),
+        (None, Some(code)) => Some(AccountRef::Platform(code)),
+        _ => {
+            errors.push(field(), "invalid", "must name either walletId or platform");
+            None
+        }
+    }
 }
 
 fn told(path: &str, field: &str, text: Option<String>, errors: &mut FieldErrors) -> Option<String> {

@@ -91,8 +91,6 @@ async fn find_wallets(
     ApiQuery(query): ApiQuery<FindQuery>,
 ) -> Result<Json<Found>, Problem> {
     let wallets = match (query.account_number, query.user_id) {
-        // No number has it, and the database could not be asked for it.
-        (Some(number), None) if number.contains('\0') => Vec::new(),
         (Some(number), None) => super::list_by_account_number(&state.pool, &number).await?,
         (None, Some(user)) => super::list_by_user(&state.pool, user).await?,
         _ => {

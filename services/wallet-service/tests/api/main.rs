@@ -6,7 +6,16 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod ledger;
+mod ledger_schema;
+mod ledger_verify;
+mod postings;
+mod support;
 mod virtual_accounts;
+mod wallets;
+mod wallets_consumer;
+mod wallets_history;
+mod wallets_internal;
 mod webhooks;
 mod webhooks_bank;
 mod webhooks_deposits;

@@ -1,0 +1,148 @@
+//! What the schema refuses, whoever asks: each invariant under its name.
+
+use common_db::constraint;
+use common_utils::ids;
+use sqlx::error::DatabaseError;
+use uuid::Uuid;
+
+use crate::support::{World, transfer};
+
+/// The name of the constraint that refuses the statement, or the state that a trigger raises.
+async fn refused_by(world: &World, statement: &str) -> String {
+    let error = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
+        .execute(&world.db.pool)
+        .await
+        .expect_err(statement);
+    let state = || error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
+    constraint::violated(&error).map_or_else(state, str::to_owned)
+}
+
+#[tokio::test]
+async fn history_is_not_rewritten() {
+    const RESTRICT_VIOLATION: &str = "23001";
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let (_, bola) = world.person_with(0).await;
+    world.post_one(transfer(ada, bola, 1)).await;
+    for statement in [
+        "UPDATE entries SET amount = amount + 1",
+        "UPDATE entries SET description = '' WHERE false",
+        "DELETE FROM entries",
+        "TRUNCATE entries",
+        "UPDATE postings SET outcome = 'refused', refusal = '{}'",
+        "DELETE FROM postings",
+        "TRUNCATE postings CASCADE",
+        "DELETE FROM holds",
+        "TRUNCATE holds",
+    ] {
+        assert_eq!(refused_by(&world, statement).await, RESTRICT_VIOLATION, "{statement}");
+    }
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn wrong_rows_are_refused_by_name() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let (new, posting): (Uuid, Uuid) = (ids::new_id(), ids::new_id());
+    let entry = |sequence: i64, amount: i64, direction: &str| {
+        format!(
+            "INSERT INTO entries SELECT '{ada}', {sequence}, '{new}', id, '{direction}', {amount}, 0, '', now()
+             FROM postings LIMIT 1"
+        )
+    };
+    let hold = |amount: i64, captured: i64, status: &str, closed: &str| {
+        format!(
+            "INSERT INTO holds VALUES ('{new}', '{ada}', {amount}, {captured}, '{status}', now(), now(), {closed})"
+        )
+    };
+    let cases = [
+        (
+            format!("UPDATE balances SET posted = -1 WHERE account_id = '{ada}'"),
+            "balances_available_not_negative",
+        ),
+        (
+            format!("UPDATE balances SET held = 101 WHERE account_id = '{ada}'"),
+            "balances_available_not_negative",
+        ),
+        (format!("UPDATE balances SET held = -1 WHERE account_id = '{ada}'"), "balances_held_not_negative"),
+        (format!("UPDATE balances SET may_overdraw = true WHERE account_id = '{ada}'"), "balances_rule_fkey"),
+        (format!("UPDATE balances SET currency = 'USD' WHERE account_id = '{ada}'"), "balances_rule_fkey"),
+        (format!("UPDATE accounts SET status = 'asleep' WHERE id = '{ada}'"), "accounts_status_known"),
+        (format!("UPDATE accounts SET code = 'fee' WHERE id = '{ada}'"), "accounts_code_of_platform"),
+        (entry(1, 1, "credit"), "entries_pkey"),
+        (entry(0, 1, "credit"), "entries_sequence_positive"),
+        (entry(9, 0, "credit"), "entries_amount_positive"),
+        (entry(9, 1, "sideways"), "entries_direction_known"),
+        (
+            format!(
+                "INSERT INTO entries VALUES ('{ada}', 9, '{new}', '{posting}', 'credit', 1, 1, '', now())"
+            ),
+            "entries_posting_fkey",
+        ),
+        (
+            format!("INSERT INTO postings VALUES ('{posting}', '', 'transfer', 'refused', NULL, now())"),
+            "postings_refusal_given",
+        ),
+        ("INSERT INTO postings SELECT * FROM postings LIMIT 1".to_owned(), "postings_pkey"),
+        (hold(0, 0, "held", "NULL"), "holds_amount_positive"),
+        (hold(5, 6, "captured", "now()"), "holds_captured_within"),
+        (hold(5, 0, "captured", "now()"), "holds_captured_means_some"),
+        (hold(5, 0, "released", "NULL"), "holds_closed_once"),
+        (
+            format!(
+                "INSERT INTO wallets (id, user_id, currency, place, created_at)
+                     VALUES ('{ada}', '{new}', 'NGN', 10, now())"
+            ),
+            "wallets_place_within",
+        ),
+    ];
+    for (statement, name) in cases {
+        assert_eq!(refused_by(&world, &statement).await, name, "{statement}");
+    }
+    world.verify().await;
+}
+
+#[tokio::test]
+async fn a_hold_in_its_final_state_stays_as_it_is() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let hold = ids::new_id();
+    sqlx::query("INSERT INTO holds VALUES ($1, $2, 10, 0, 'released', now(), now(), now())")
+        .bind(hold)
+        .bind(ada.uuid())
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    let reopened = format!("UPDATE holds SET status = 'held', closed_at = NULL WHERE id = '{hold}'");
+    assert_eq!(refused_by(&world, &reopened).await, "23001");
+}
+
+/// A plan that reads the whole table is fast today and an outage in a year.
+#[tokio::test]
+async fn reading_history_is_a_look_up_in_an_index() {
+    let world = World::open().await;
+    for statement in [
+        "SELECT balance_after FROM entries WHERE account_id = $1 AND posted_at <= $2
+         ORDER BY posted_at DESC, sequence DESC LIMIT 1",
+        "SELECT id FROM entries WHERE account_id = $1 AND posted_at <= $2 AND sequence < 9
+         ORDER BY sequence DESC LIMIT 20",
+        "SELECT id FROM entries WHERE account_id = $1 AND posted_at <= $2 AND sequence > 9
+         ORDER BY sequence LIMIT 20",
+    ] {
+        let mut connection = world.db.pool.acquire().await.unwrap();
+        // An empty table is cheapest read whole; the question is whether an index can serve it.
+        sqlx::raw_sql("SET enable_seqscan = off; SET enable_sort = off")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN {statement}")))
+            .bind(ids::new_id())
+            .bind(chrono::DateTime::UNIX_EPOCH)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index") && !plan.contains("Sort") && !plan.contains("Seq Scan"), "{plan}");
+    }
+}

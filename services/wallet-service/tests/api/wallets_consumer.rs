@@ -1,0 +1,119 @@
+//! The whole service, as it runs: an event of identity-service goes through Kafka and becomes a wallet.
+
+use std::time::Duration;
+
+use common_events::{
+    Actor, EventContext, KafkaConfig, NewEvent,
+    contracts::{EventData, UserRegistered, UserSnapshot, UserVerified},
+    outbox, topics,
+};
+use common_utils::{clock::SystemClock, config::RedisConfig, ids, ids::UserId, telemetry};
+use tokio_util::sync::CancellationToken;
+use wallet_service::{
+    app::{App, AppState},
+    config::Config,
+    wallets::{self, Wallet},
+};
+
+use crate::support::World;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A Kafka of this test's own, as far as names go.
+async fn kafka() -> KafkaConfig {
+    let config = KafkaConfig {
+        brokers: std::env::var("TEST_KAFKA_BROKERS").expect("set TEST_KAFKA_BROKERS, or run scripts/test.sh"),
+        client_id: "test".to_owned(),
+        prefix: format!("test-{}-", ids::new_id().simple()),
+        embedded: false,
+    };
+    topics::ensure(&config).await.unwrap();
+    config
+}
+
+fn snapshot(user: UserId) -> UserSnapshot {
+    UserSnapshot {
+        user_id: user.uuid(),
+        email: "ada@example.com".to_owned(),
+        phone_number: "+2348031234567".to_owned(),
+        first_name: "Ada".to_owned(),
+        last_name: "Obi".to_owned(),
+        kyc_tier: 0,
+        roles: vec!["user".to_owned()],
+        status: "active".to_owned(),
+        created_at: chrono::DateTime::UNIX_EPOCH,
+    }
+}
+
+/// Lays the event into the outbox, from where the service's own relay takes it to Kafka.
+async fn publish<T: EventData>(world: &World, user: UserId, data: &T) {
+    let context = EventContext::new("identity-service", Actor::user(user), chrono::DateTime::UNIX_EPOCH);
+    let mut op = common_db::begin(&world.db.pool).await.unwrap();
+    outbox::publish_in_op(&mut op, &[NewEvent::new(&context, data).unwrap()]).await.unwrap();
+    op.commit().await.unwrap();
+}
+
+async fn wallets_of(world: &World, user: UserId) -> Vec<Wallet> {
+    wallets::list_by_user(&world.db.pool, user).await.unwrap()
+}
+
+/// Waits until the person has this many wallets.
+async fn has_wallets(world: &World, user: UserId, count: usize) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while wallets_of(world, user).await.len() != count {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited.await.expect("the wallets did not appear in time");
+}
+
+fn config(world: &World, kafka: KafkaConfig) -> Config {
+    // Nobody answers there: Redis makes the service faster and is not needed.
+    let redis = RedisConfig { host: "127.0.0.1".to_owned(), port: 1, password: None };
+    Config { kafka, redis, ..(*world.state.config).clone() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registered_person_gets_a_wallet_through_kafka() {
+    telemetry::metrics::install().unwrap();
+    let world = World::open().await;
+    let state = AppState::new(
+        world.db.pool.clone(),
+        SystemClock::shared(),
+        config(&world, kafka().await),
+        world.state.authenticator.clone(),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let service = tokio::spawn(App::with_state(state).run(listener, shutdown.clone()));
+
+    let (ada, bola) = (UserId::new(), UserId::new());
+    publish(&world, ada, &UserRegistered(snapshot(ada))).await;
+    has_wallets(&world, ada, 1).await;
+    assert!(wallets_of(&world, ada).await[0].is_default);
+
+    // Delivered again, the event changes nothing; the one behind it shows that it came through.
+    sqlx::raw_sql("UPDATE outbox SET published_at = NULL").execute(&world.db.pool).await.unwrap();
+    publish(&world, ada, &UserVerified(snapshot(ada))).await;
+    publish(&world, bola, &UserRegistered(snapshot(bola))).await;
+    has_wallets(&world, bola, 1).await;
+    has_wallets(&world, ada, 1).await;
+
+    let page = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    for series in [
+        r#"wallet_ledger_postings_total{service="wallet",outcome="refused",type="withdrawal"} 0"#,
+        r#"wallet_ledger_batch_size_count{service="wallet"}"#,
+        r#"wallet_ledger_post_duration_seconds_count{service="wallet"}"#,
+        r#"wallet_consumer_messages_total{service="wallet",group="wallet-service",topic="user-events""#,
+    ] {
+        assert!(page.contains(series), "{series} is missing in\n{page}");
+    }
+    let ready = reqwest::get(format!("http://{address}/health/ready")).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let health: serde_json::Value = ready.json().await.unwrap();
+    assert_eq!(health["dependencies"]["postgres"], "up");
+
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, service).await.expect("the service did not stop").unwrap().unwrap();
+}
