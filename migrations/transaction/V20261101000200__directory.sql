@@ -7,6 +7,7 @@ CREATE TABLE directory_users (
     phone_hash   bytea       NOT NULL,
     -- As shown to the other side of a transfer: "Ada O.".
     display_name text        NOT NULL,
+    -- The rest of what the event tells: it is taken in once and not asked for again.
     kyc_tier     smallint    NOT NULL,
     status       text        NOT NULL,
     -- The time of the event; an older one that comes later changes nothing.

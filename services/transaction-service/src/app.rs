@@ -80,6 +80,10 @@ impl App {
         let ledger = Ledger::new(peer("ledger", &config.wallet_url)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::new(pool.clone(), hasher, remote);
+        anyhow::ensure!(
+            config.transfer_lease > config.call_timeout,
+            "TRANSFER_LEASE_SECONDS must be longer than CALL_TIMEOUT_SECONDS"
+        );
         let lease = TimeDelta::from_std(config.transfer_lease)?;
         let state = AppState {
             transactions: Transactions::new(pool.clone(), directory.clone()),

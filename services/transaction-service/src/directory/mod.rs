@@ -10,6 +10,8 @@ mod intake;
 mod remote;
 mod repo;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use common_db::{PgPool, constraint};
 use common_utils::{
@@ -21,6 +23,9 @@ use common_utils::{
 
 pub(crate) use contact::{ContactHasher, ContactKind};
 pub(crate) use remote::Remote;
+
+/// How long a transfer waits for a party's name.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What never changes of a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +150,14 @@ impl Directory {
         Ok(found.into_iter().next().map(unnamed))
     }
 
-    /// How the owner is shown to the other side. A name is not worth failing a transfer for: None when nobody tells.
+    /// How the owner is shown to the other side. A name is worth neither a refusal nor a long wait: None when nobody
+    /// tells.
     pub(crate) async fn name_of(&self, owned: &Owned) -> Option<String> {
         if owned.owner_name.is_some() {
             return owned.owner_name.clone();
         }
-        match self.remote.user(owned.wallet.user).await {
+        let asked = tokio::time::timeout(NAME_PATIENCE, self.remote.user(owned.wallet.user)).await;
+        match asked.unwrap_or_else(|_| Err(anyhow::anyhow!("identity-service takes too long"))) {
             Ok(user) => user.map(|user| display_name(&user.first_name, &user.last_name)),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "a transfer goes without a party's name");

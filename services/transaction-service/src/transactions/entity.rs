@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 /// Declares an enum of stable names, read and written as such in JSON and in the database.
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident { $($variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        $(#[$doc])*
         #[serde(rename_all = "snake_case")]
         pub(crate) enum $type { $($variant,)* }
 
@@ -46,6 +46,7 @@ names! {
 
 names! {
     /// How far it is.
+    #[schema(as = TransactionStatus)]
     Status {
         Initiated = "initiated",
         Pending = "pending",
@@ -67,6 +68,7 @@ pub(crate) struct Party {
 
 /// Why a transaction failed: a stable code, and words for its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TransactionFailure)]
 pub(crate) struct Failure {
     #[schema(example = "insufficient_funds")]
     pub(crate) code: String,

@@ -135,6 +135,9 @@ impl Transfers {
     /// Step 1.
     async fn plan(&self, sender: UserId, request: TransferRequest) -> Result<Transaction, TransferError> {
         let from = self.directory.owned_wallet(request.from).await?;
+        if from.as_ref().is_some_and(|owned| owned.wallet.user != sender) {
+            tracing::warn!(%sender, wallet = %request.from, "refused: a transfer from somebody else's wallet");
+        }
         let from = from.filter(|owned| owned.wallet.user == sender).ok_or(TransferError::WalletNotFound)?;
         let to = self.recipient(&request).await?.ok_or(TransferError::RecipientNotFound)?;
         entity::check(&request, &from.wallet, &to.wallet)?;

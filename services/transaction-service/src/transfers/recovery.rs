@@ -34,14 +34,15 @@ impl Transfers {
         }
     }
 
-    /// Rounds until nothing is left to take.
+    /// Rounds until nothing is left to take, or the ledger does not answer.
     async fn recover(&self) -> Result<(), TransferError> {
         loop {
             let now = self.clock.now();
             let taken = repo::take_expired(&self.pool, now, now + self.lease, BATCH).await?;
             let round = self.post_and_settle(&taken, by_recovery).await?;
             round.iter().for_each(note);
-            if i64::try_from(taken.len()).unwrap_or(BATCH) < BATCH {
+            let more = i64::try_from(taken.len()).unwrap_or(BATCH) >= BATCH;
+            if !more || round.iter().any(|progress| matches!(progress, Progress::Unanswered)) {
                 break;
             }
         }

@@ -36,6 +36,7 @@ pub(crate) fn public() -> OpenApiRouter<AppState> {
 /// Who receives the money: exactly one of these.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TransferRecipient, min_properties = 1, max_properties = 1)]
 struct RecipientBody {
     wallet_id: Option<Uuid>,
     /// The number of a wallet's account at a bank: ten digits.

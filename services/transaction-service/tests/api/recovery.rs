@@ -182,3 +182,29 @@ async fn a_client_that_goes_away_does_not_stop_its_transfer() {
     let told = world.transfer(&ada, "k1", &body).await;
     assert_eq!((told.status, told.replayed()), (StatusCode::CREATED, true));
 }
+
+#[tokio::test]
+async fn every_series_is_exported_from_the_start() {
+    common_utils::telemetry::metrics::install().unwrap();
+    let world = World::new().await;
+    let stop = world.run_instance().await;
+    let page = eventually(async || {
+        let page = common_utils::telemetry::metrics::render("transaction");
+        page.contains("wallet_transactions_initiated").then_some(page)
+    });
+    let page = page.await.unwrap();
+    stop.cancel();
+    for series in [
+        r#"wallet_transactions_total{service="transaction",type="transfer",status="initiated"}"#,
+        r#"wallet_transactions_total{service="transaction",type="transfer",status="completed"}"#,
+        r#"wallet_transactions_total{service="transaction",type="transfer",status="failed"}"#,
+        r#"wallet_transactions_total{service="transaction",type="deposit",status="completed"}"#,
+        r#"wallet_transfers_recovered_total{service="transaction",outcome="completed"}"#,
+        r#"wallet_transfers_recovered_total{service="transaction",outcome="failed"}"#,
+        r#"wallet_transfers_recovered_total{service="transaction",outcome="unanswered"}"#,
+        r#"wallet_directory_fallbacks_total{service="transaction",asked="identity"}"#,
+        r#"wallet_transactions_initiated{service="transaction"}"#,
+    ] {
+        assert!(page.contains(series), "{series} is missing:\n{page}");
+    }
+}
