@@ -152,3 +152,49 @@ async fn a_schema_that_is_behind_stops_it_with_a_hint() {
     let output = binary(&db).args(["migrate", "--dry-run"]).output().await.unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("pending"));
 }
+
+#[tokio::test]
+async fn sessions_that_expired_long_ago_are_forgotten() {
+    let (db, keys) = (TestDb::create(SERVICE, &migrations()).await, tempfile::tempdir().unwrap());
+    let user = ids::new_id();
+    sqlx::query(
+        "INSERT INTO users (id, email, phone_number, first_name, last_name, roles, created_at, updated_at)
+         VALUES ($1, 'a@example.com', '+2348030000001', 'Ada', 'Obi', '{user}', now(), now())",
+    )
+    .bind(user)
+    .execute(&db.pool)
+    .await
+    .unwrap();
+    // Expired 31 days ago, expired yesterday, in force.
+    for expires_in_days in [-31, -1, 6] {
+        sqlx::query(
+            "WITH opened AS (
+                 INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at)
+                 VALUES ($1, $2, now() - interval '40 days', now(), now() + $3 * interval '1 day') RETURNING id
+             )
+             INSERT INTO refresh_tokens (token_hash, session_id, generation, created_at)
+             SELECT sha256(id::text::bytea), id, 0, now() FROM opened",
+        )
+        .bind(ids::new_id())
+        .bind(user)
+        .bind(expires_in_days)
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    }
+    let mut command = binary(&db);
+    command.env("PORT", "0").env("KEYS_DIR", keys.path()).env("KAFKA_BROKERS", "127.0.0.1:9");
+    let running = Running::start(command).await;
+    let count = async |table: &str| -> i64 {
+        let query = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap()
+    };
+    let until_forgotten = async {
+        while count("sessions").await > 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, until_forgotten).await.expect("the old session is forgotten");
+    assert_eq!((count("sessions").await, count("refresh_tokens").await), (2, 2));
+    assert_eq!(running.stop().await.0, Some(0));
+}
