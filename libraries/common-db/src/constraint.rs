@@ -1,6 +1,8 @@
 //! Errors of Postgres by what they mean. Invariants live in the schema under a name, and the name tells which one
 //! was broken; no message text is ever looked at.
 
+use common_utils::http::Problem;
+
 /// The named constraint that refused the statement.
 pub fn violated(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
@@ -26,11 +28,23 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// What a client is told when the database failed: a transient failure may be tried again.
-pub fn problem(error: sqlx::Error) -> common_utils::http::Problem {
+/// The value itself is one that Postgres cannot keep: a text with U+0000, a time or a number outside its range. The edge
+/// refuses what it knows of; this is for what gets past it.
+pub fn is_unfit_value(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // Character not in repertoire, untranslatable character, datetime overflow, numeric value out of range.
+    code.is_some_and(|code| matches!(&*code, "22021" | "22P05" | "22008" | "22003"))
+}
+
+/// What a client is told when the database failed: a transient failure may be tried again, a value that cannot be kept
+/// is the client's.
+pub fn problem(error: sqlx::Error) -> Problem {
     if is_transient(&error) {
-        common_utils::http::Problem::unavailable(error)
+        Problem::unavailable(error)
+    } else if is_unfit_value(&error) {
+        Problem::invalid_field("request", "out_of_range", "holds a value that cannot be kept")
+            .caused_by(error)
     } else {
-        common_utils::http::Problem::internal(error)
+        Problem::internal(error)
     }
 }

@@ -99,9 +99,10 @@ pub async fn run(config: &DbConfig, migrations: &Migrations, mode: Mode) -> anyh
     }
     let mut client = connect(config, &config.name).await?;
     client.query_one("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
-    let result = with_lock(&mut client, migrations, mode, &mut lines).await;
+    with_lock(&mut client, migrations, mode, &mut lines).await?;
+    // After a failure the connection's end frees the lock; asking here could hide why it failed.
     client.query_one("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
-    result.map(|()| lines)
+    Ok(lines)
 }
 
 async fn with_lock(
