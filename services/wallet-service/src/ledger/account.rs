@@ -1,6 +1,6 @@
 //! Accounts as the rules see them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use common_utils::{
@@ -8,10 +8,10 @@ use common_utils::{
     ids::{UserId, WalletId},
     money::Currency,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::posting::{AccountRef, PlatformAccount};
+use super::posting::AccountRef;
 
 id_type!(/// An account of the ledger. A wallet's carries the wallet's id.
     AccountId);
@@ -47,7 +47,7 @@ impl AccountStatus {
 #[error("{0:?} is no status of an account")]
 pub struct UnknownStatus(String);
 
-impl std::str::FromStr for AccountStatus {
+impl FromStr for AccountStatus {
     type Err = UnknownStatus;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
@@ -55,6 +55,88 @@ impl std::str::FromStr for AccountStatus {
             .into_iter()
             .find(|status| status.name() == name)
             .ok_or_else(|| UnknownStatus(name.to_owned()))
+    }
+}
+
+/// An account of the platform itself, known by its code; there is one in each currency.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub enum PlatformAccount {
+    /// What a provider's bank holds for us, written `provider_settlement:<provider>`.
+    ProviderSettlement(String),
+    /// Fees that we earned.
+    Fee,
+    /// Taxes that we owe.
+    Tax,
+    /// Money whose owner is not known yet.
+    Suspense,
+    /// What belongs to the platform's owners.
+    Equity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be fee, tax, suspense, equity or provider_settlement:<provider>")]
+pub struct UnknownPlatformAccount;
+
+impl PlatformAccount {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ProviderSettlement(_) => "provider_settlement",
+            Self::Fee => "fee",
+            Self::Tax => "tax",
+            Self::Suspense => "suspense",
+            Self::Equity => "equity",
+        }
+    }
+
+    /// Settlement, suspense and equity stand for money that is elsewhere or still to be explained, so they go below
+    /// zero: a bank that holds NGN 100 for us shows as −100. Fee and tax hold what was taken, and giving back more
+    /// than was taken is a mistake.
+    pub fn may_overdraw(&self) -> bool {
+        match self {
+            Self::ProviderSettlement(_) | Self::Suspense | Self::Equity => true,
+            Self::Fee | Self::Tax => false,
+        }
+    }
+}
+
+impl fmt::Display for PlatformAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ProviderSettlement(provider) => write!(f, "provider_settlement:{provider}"),
+            simple => f.write_str(simple.kind()),
+        }
+    }
+}
+
+impl FromStr for PlatformAccount {
+    type Err = UnknownPlatformAccount;
+
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        match code {
+            "fee" => Ok(Self::Fee),
+            "tax" => Ok(Self::Tax),
+            "suspense" => Ok(Self::Suspense),
+            "equity" => Ok(Self::Equity),
+            _ => code
+                .strip_prefix("provider_settlement:")
+                .filter(|provider| is_provider_name(provider))
+                .map(|provider| Self::ProviderSettlement(provider.to_owned()))
+                .ok_or(UnknownPlatformAccount),
+        }
+    }
+}
+
+fn is_provider_name(name: &str) -> bool {
+    (1..=40).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+impl TryFrom<String> for PlatformAccount {
+    type Error = UnknownPlatformAccount;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        code.parse()
     }
 }
 
@@ -121,5 +203,22 @@ impl Book {
 
     pub(super) fn standing_mut(&mut self, id: AccountId) -> Option<&mut Standing> {
         self.accounts.get_mut(&id).map(|account| &mut account.standing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_the_platforms_accounts_are_read_back_as_written() {
+        for code in ["fee", "tax", "suspense", "equity", "provider_settlement:providus-dcs"] {
+            assert_eq!(code.parse::<PlatformAccount>().unwrap().to_string(), code);
+        }
+        for wrong in
+            ["", "fees", "provider_settlement", "provider_settlement:", "provider_settlement:A b", "Fee"]
+        {
+            assert_eq!(wrong.parse::<PlatformAccount>(), Err(UnknownPlatformAccount), "{wrong:?}");
+        }
     }
 }

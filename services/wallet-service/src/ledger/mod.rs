@@ -7,7 +7,7 @@
 //! | 2 lock | `balances` of all touched accounts, in id order | one order for all, so nobody waits in a circle |
 //! | 3 know | postings decided before, by id | after the lock: whoever wrote the same posting has committed by now |
 //! | 4 read | accounts and balances | a statement of its own: one begun before the lock was had sees old rows |
-//! | 5 decide | in arrival order, in memory ([`rules`], [`batch`]) | nothing that is read can change any more |
+//! | 5 decide | in arrival order, in memory (`rules.rs`, `batch.rs`) | nothing that is read can change any more |
 //! | 6 write | postings, entries, balances, outbox, as arrays | in id order where a unique index may make us wait |
 //! | 7 commit | and only then answer | an answer is a promise |
 //!
@@ -33,12 +33,13 @@ use std::{collections::BTreeSet, time::Instant};
 use common_db::{Op, PgPool};
 use common_utils::{clock::SharedClock, money::Currency};
 
-pub use account::{Account, AccountId, AccountStatus, Book, PlatformIds, Standing};
+pub use account::{
+    Account, AccountId, AccountStatus, Book, PlatformAccount, PlatformIds, Standing, UnknownPlatformAccount,
+};
 pub use error::LedgerError;
 pub use history::{Entry, Order, PastBalance, balance_at, entries};
 pub use posting::{
-    AccountRef, Leg, MAX_LEGS, Origin, Outcome, PlatformAccount, Posting, PostingResult, PostingType,
-    Refusal, RefusalCode, UnknownPlatformAccount,
+    AccountRef, Leg, MAX_LEGS, Origin, Outcome, Posting, PostingResult, PostingType, Refusal, RefusalCode,
 };
 pub use repo::open_customer_account_in_op;
 pub use rules::Direction;

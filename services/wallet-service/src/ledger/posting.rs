@@ -3,8 +3,6 @@
 //! A [`Posting`] is well-formed by construction: at least one leg and at most [`MAX_LEGS`], every amount positive, no
 //! leg from an account to itself, text that a database can keep. Whether it may happen is for the rules to say.
 
-use std::{fmt, str::FromStr};
-
 use chrono::{DateTime, Utc};
 use common_events::Actor;
 use common_utils::{
@@ -14,6 +12,8 @@ use common_utils::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::account::PlatformAccount;
 
 pub const MAX_LEGS: usize = 100;
 const MAX_DESCRIPTION: usize = 200;
@@ -52,88 +52,6 @@ impl PostingType {
             Self::Fee => "fee",
             Self::Adjustment => "adjustment",
         }
-    }
-}
-
-/// An account of the platform itself, known by its code; there is one in each currency.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-pub enum PlatformAccount {
-    /// What a provider's bank holds for us, written `provider_settlement:<provider>`.
-    ProviderSettlement(String),
-    /// Fees that we earned.
-    Fee,
-    /// Taxes that we owe.
-    Tax,
-    /// Money whose owner is not known yet.
-    Suspense,
-    /// What belongs to the platform's owners.
-    Equity,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be fee, tax, suspense, equity or provider_settlement:<provider>")]
-pub struct UnknownPlatformAccount;
-
-impl PlatformAccount {
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ProviderSettlement(_) => "provider_settlement",
-            Self::Fee => "fee",
-            Self::Tax => "tax",
-            Self::Suspense => "suspense",
-            Self::Equity => "equity",
-        }
-    }
-
-    /// Settlement, suspense and equity stand for money that is elsewhere or still to be explained, so they go below
-    /// zero: a bank that holds NGN 100 for us shows as −100. Fee and tax hold what was taken, and giving back more
-    /// than was taken is a mistake.
-    pub fn may_overdraw(&self) -> bool {
-        match self {
-            Self::ProviderSettlement(_) | Self::Suspense | Self::Equity => true,
-            Self::Fee | Self::Tax => false,
-        }
-    }
-}
-
-impl fmt::Display for PlatformAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ProviderSettlement(provider) => write!(f, "provider_settlement:{provider}"),
-            simple => f.write_str(simple.kind()),
-        }
-    }
-}
-
-impl FromStr for PlatformAccount {
-    type Err = UnknownPlatformAccount;
-
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        match code {
-            "fee" => Ok(Self::Fee),
-            "tax" => Ok(Self::Tax),
-            "suspense" => Ok(Self::Suspense),
-            "equity" => Ok(Self::Equity),
-            _ => code
-                .strip_prefix("provider_settlement:")
-                .filter(|provider| is_provider_name(provider))
-                .map(|provider| Self::ProviderSettlement(provider.to_owned()))
-                .ok_or(UnknownPlatformAccount),
-        }
-    }
-}
-
-fn is_provider_name(name: &str) -> bool {
-    (1..=40).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-impl TryFrom<String> for PlatformAccount {
-    type Error = UnknownPlatformAccount;
-
-    fn try_from(code: String) -> Result<Self, Self::Error> {
-        code.parse()
     }
 }
 
@@ -382,17 +300,5 @@ mod tests {
             assert_ne!(hash("a", other), same);
         }
         assert_ne!(hash("b", vec![leg(1)]), same);
-    }
-
-    #[test]
-    fn codes_of_the_platforms_accounts_are_read_back_as_written() {
-        for code in ["fee", "tax", "suspense", "equity", "provider_settlement:providus-dcs"] {
-            assert_eq!(code.parse::<PlatformAccount>().unwrap().to_string(), code);
-        }
-        for wrong in
-            ["", "fees", "provider_settlement", "provider_settlement:", "provider_settlement:A b", "Fee"]
-        {
-            assert_eq!(wrong.parse::<PlatformAccount>(), Err(UnknownPlatformAccount), "{wrong:?}");
-        }
     }
 }
