@@ -1,5 +1,5 @@
 //! Refuses bodies above the allowed size: by their announced length, or, where none is announced, by reading them.
-//! What is read is never more than the allowed size.
+//! What is read is never more than the allowed size, and a client that stands still is not waited for.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,12 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Step;
-use crate::{answers::TOO_LARGE, call::Call, config::SizeConfig};
+use crate::{
+    answers::TOO_LARGE,
+    call::Call,
+    config::SizeConfig,
+    proxy::{CLIENT_PAUSE, Counted},
+};
 
 pub(crate) async fn access(config: SizeConfig, call: &Call, request: Request<Body>) -> Step<Request<Body>> {
     let allowed = config.bytes();
@@ -26,6 +31,7 @@ pub(crate) async fn access(config: SizeConfig, call: &Call, request: Request<Bod
         Some(length) if length > allowed => refuse(waits),
         None if !request.body().is_end_stream() => {
             let (mut parts, body) = request.into_parts();
+            let body = Counted::new(body, CLIENT_PAUSE, |_| ());
             match Limited::new(body, usize::try_from(allowed).unwrap_or(usize::MAX)).collect().await {
                 Ok(read) => {
                     // The length is known now.

@@ -19,7 +19,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 /// How long a client may leave us waiting within its body; nginx's default.
-const CLIENT_PAUSE: Duration = Duration::from_mins(1);
+pub(crate) const CLIENT_PAUSE: Duration = Duration::from_mins(1);
 
 /// Bytes that have come in from the client.
 #[derive(Debug, Default)]

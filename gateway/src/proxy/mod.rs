@@ -25,7 +25,7 @@ use tower::ServiceExt;
 
 use self::body::Activity;
 pub(crate) use self::{
-    body::{Counted, Event, Sent},
+    body::{CLIENT_PAUSE, Counted, Event, Sent},
     headers::{Forwarding, REQUEST_ID, clean_response},
 };
 use crate::{

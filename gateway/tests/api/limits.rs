@@ -1,5 +1,8 @@
 //! The three rates: whom they hold, what they count together, and what cannot be talked around.
 
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use chrono::TimeDelta;
 use gateway::Config;
 use http::StatusCode;
@@ -133,4 +136,13 @@ async fn without_redis_calls_pass_uncounted_or_fail_as_the_file_says() {
     let answer = strict.get_with("/api/v1/wallet/wallets", &token("ada")).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(answer.body.starts_with("An unexpected error occurred"), "{}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_unknown_length_that_stands_still_is_given_up() {
+    let world = world();
+    let silent = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+    let request = post("/api/v1/identity/login").body(Body::from_stream(silent)).unwrap();
+    let answered = tokio::time::timeout(Duration::from_mins(2), world.send_body(client(1), request)).await;
+    assert_eq!(answered.expect("it is answered").status, StatusCode::BAD_REQUEST);
 }
