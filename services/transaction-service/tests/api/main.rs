@@ -11,6 +11,7 @@ mod bad_input;
 mod concurrency;
 mod events;
 mod keys;
+mod killed;
 mod lists;
 mod peers;
 mod real_wallet;

@@ -14,7 +14,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use common_auth::service_token::ServiceTokens;
+use common_auth::{
+    jwks::{JwkSet, PublicKey},
+    service_token::ServiceTokens,
+};
 use common_utils::ids;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -127,11 +130,12 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub(crate) async fn start(tokens: ServiceTokens) -> Self {
+    pub(crate) async fn start(tokens: ServiceTokens, key: PublicKey) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let peers = Self { book: Arc::default(), tokens, url };
         let router = Router::new()
+            .route("/.well-known/jwks.json", get(async move || Json(JwkSet::of([&key]))))
             .route("/internal/v1/users", get(find_user))
             .route("/internal/v1/users/{id}", get(user))
             .route("/internal/v1/wallets", get(find_wallets))

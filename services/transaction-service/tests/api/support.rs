@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Request, StatusCode},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{
     Authenticator, Claims, Role,
     claims::{AUDIENCE, DEFAULT_ISSUER},
@@ -90,6 +90,7 @@ pub(crate) struct World {
     _keys: TempDir,
 }
 
+pub(crate) const SERVICE_SECRET: &str = "a secret of the services in tests";
 pub(crate) const START: &str = "2026-03-01T12:00:00Z";
 
 impl World {
@@ -101,12 +102,12 @@ impl World {
         let db = TestDb::create("transaction", &transaction_service::migrations()).await;
         let clock = ManualClock::new(START.parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
-        let services = ServiceTokens::new(&[7; 32], Arc::clone(&shared)).unwrap();
+        let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
         let signer = TokenSigner::ephemeral().unwrap();
         let tokens =
             TokenVerifier::with_keys(DEFAULT_ISSUER, &[signer.public_key().clone()], Arc::clone(&shared));
         let authenticator = Authenticator { tokens: Arc::new(tokens), services: services.clone() };
-        let peers = Peers::start(services.clone()).await;
+        let peers = Peers::start(services.clone(), signer.public_key().clone()).await;
         let keys = tempfile::tempdir().unwrap();
         let mut config = config(&db, &peers.url, &keys);
         adjust(&mut config);
@@ -163,7 +164,11 @@ impl World {
     }
 
     pub(crate) fn token(&self, user: Uuid) -> String {
-        let iat = self.clock.now().timestamp();
+        self.token_at(user, self.clock.now())
+    }
+
+    pub(crate) fn token_at(&self, user: Uuid, now: DateTime<Utc>) -> String {
+        let iat = now.timestamp();
         let claims = Claims {
             iss: DEFAULT_ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
