@@ -94,7 +94,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// made. Repeated with the same `Idempotency-Key`, content and password it answers as the first time, with new tokens.
 #[utoipa::path(
     post, path = "/api/v1/identity/register", tag = "identity",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters")),
     request_body = RegisterRequest,
     responses(
         (status = 201, body = SignedInAnswer),
