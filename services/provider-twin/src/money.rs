@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 /// Rounding noise that the provider's clients send (`13518.750000000004`) stays below this, in naira.
 const NOISE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 
+/// The most that one call may name, in kobo: fifteen digits, which every JSON reader and writer keeps exactly.
+const MOST: i64 = 999_999_999_999_999;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Kobo(i64);
@@ -41,7 +44,7 @@ impl Kobo {
         if !digits(whole) || !digits(fraction) || fraction.len() > 2 {
             return None;
         }
-        format!("{whole}{fraction:0<2}").parse().ok().map(Self)
+        format!("{whole}{fraction:0<2}").parse().ok().filter(|kobo| *kobo <= MOST).map(Self)
     }
 
     /// Reads the text of a JSON number of naira; more than rounding noise below a kobo is refused.
@@ -51,7 +54,7 @@ impl Kobo {
         if naira.checked_sub(rounded)?.abs() >= NOISE {
             return None;
         }
-        rounded.checked_mul(Decimal::ONE_HUNDRED)?.to_i64().map(Self)
+        rounded.checked_mul(Decimal::ONE_HUNDRED)?.to_i64().filter(|kobo| kobo.abs() <= MOST).map(Self)
     }
 
     pub(crate) fn decimal_text(self) -> String {
@@ -96,7 +99,8 @@ mod tests {
             ("13518.750000000004", Some(1_351_875)),
             ("13518.749999999998", Some(1_351_875)),
             ("1.5e2", Some(15_000)),
-            ("90071992547409.93", Some(9_007_199_254_740_993)),
+            ("9999999999999.99", Some(MOST)),
+            ("10000000000000", None),
             ("0.001", None),
             ("150.005", None),
             ("1e40", None),
@@ -115,11 +119,12 @@ mod tests {
         assert_eq!(written(15_050), "150.5");
         assert_eq!(written(5), "0.05");
         assert_eq!(written(0), "0");
-        assert_eq!(written(9_007_199_254_740_993), "90071992547409.93");
-        assert_eq!(
-            serde_json::json!({"amount": Naira(Kobo::new(9_007_199_254_740_993))}).to_string(),
-            r#"{"amount":90071992547409.93}"#
-        );
+        assert_eq!(written(MOST), "9999999999999.99");
+        // Also by way of a JSON value, which keeps numbers as floats.
+        for minor in [MOST, MOST - 1, 1, 7, 1_351_875] {
+            let value = serde_json::json!({ "amount": Naira(Kobo::new(minor)) });
+            assert_eq!(value.to_string(), format!(r#"{{"amount":{}}}"#, written(minor)));
+        }
     }
 
     #[test]

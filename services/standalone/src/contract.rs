@@ -1,21 +1,21 @@
 //! The public contract of the whole platform: the OpenAPI documents of the four services in one.
 
 use common_utils::http::docs;
-use utoipa::openapi::OpenApi;
 
-/// The merged document.
-pub fn merged() -> OpenApi {
-    docs::merge(vec![
+/// The document as text, as it is committed in `gateway/openapi.json`.
+pub fn text() -> anyhow::Result<String> {
+    let services = vec![
         identity_service::openapi(),
         wallet_service::openapi(),
         transaction_service::openapi(),
         admin_service::openapi(),
-    ])
-}
-
-/// The document as text, as it is committed in `gateway/openapi.json`.
-pub fn text() -> anyhow::Result<String> {
-    Ok(format!("{}\n", merged().to_pretty_json()?))
+    ];
+    let merged = docs::merge(
+        "Wallet platform",
+        "People, wallets, transfers, and the staff who help: everything behind the gateway.",
+        services,
+    )?;
+    Ok(format!("{}\n", serde_json::to_string_pretty(&merged)?))
 }
 
 /// Prints the document.

@@ -7,8 +7,12 @@
 )]
 
 mod broken_servers;
+mod contract;
 mod customers;
 mod deployment;
 mod killed_services;
 mod main_job;
+#[path = "../support/monitoring/mod.rs"]
+mod monitoring;
+mod observed;
 mod tour;

@@ -11,21 +11,18 @@ use utoipa::openapi::OpenApi;
 
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// Merges the documents; earlier ones keep their names. The caller names the result, with [`super::finish`].
-///
-/// # Panics
-/// Never: what is read as a contract was written from contracts.
-#[expect(
-    clippy::expect_used,
-    reason = "an OpenApi is written as JSON and read back; only its parts were moved"
-)]
-pub fn merge(documents: Vec<OpenApi>) -> OpenApi {
+/// Merges the documents under a title of their own; earlier ones keep their names. The result is JSON: `utoipa` writes
+/// contracts that it does not read back.
+pub fn merge(title: &str, description: &str, documents: Vec<OpenApi>) -> serde_json::Result<Value> {
     let mut merged = Merged::default();
     for document in documents {
         let title = document.info.title.clone();
-        merged.add(&title, serde_json::to_value(document).expect("a contract is written as JSON"));
+        merged.add(&title, serde_json::to_value(document)?);
     }
-    serde_json::from_value(merged.into_document()).expect("a merged contract is a contract")
+    let mut document = merged.into_document();
+    document["info"]["title"] = Value::from(title);
+    document["info"]["description"] = Value::from(description);
+    Ok(document)
 }
 
 #[derive(Debug, Default)]
@@ -213,7 +210,7 @@ mod tests {
     }
 
     fn merged(documents: Vec<OpenApi>) -> Value {
-        serde_json::to_value(merge(documents)).unwrap()
+        merge("All", "Of it.", documents).unwrap()
     }
 
     fn names(merged: &Value, pointer: &str) -> Vec<String> {
@@ -227,6 +224,7 @@ mod tests {
         assert_eq!(names(&merged, "/paths"), ["/a", "/b"]);
         assert_eq!(names(&merged, "/components/schemas"), ["Item", "Page"], "no schema of an internal call");
         assert_eq!(names(&merged, "/components/securitySchemes"), ["bearer"]);
+        assert_eq!(merged["info"]["title"], "All");
         assert_eq!(merged.pointer("/paths/~1a/get/operationId").unwrap(), "list");
         assert_eq!(merged.pointer("/paths/~1b/get/operationId").unwrap(), "admin_list");
     }
@@ -246,7 +244,7 @@ mod tests {
 
     #[test]
     fn of_nothing_is_nothing_and_of_one_is_itself() {
-        assert!(merge(Vec::new()).paths.paths.is_empty());
+        assert_eq!(merged(Vec::new())["paths"], json!({}));
         let one = document("Wallet", "/a", &json!({ "type": "string" }));
         assert_eq!(merged(vec![one.clone()]), merged(vec![one.clone(), one]));
     }
