@@ -47,11 +47,14 @@ choose_copies() {
     copies=$((brokers >= 3 ? 3 : 1)) in_sync=$((brokers >= 3 ? 2 : 1))
 }
 
+# Room for an event of 10 MiB and its headers, as common-events and docker/create-topics.sh have it.
+message_bytes=10551296
+
 create_topic() {
     local name=$1 partitions=$2 retention=$3 compression=$4
     topics --create --if-not-exists --topic "$name" --partitions "$partitions" --replication-factor "$copies" \
         --config "retention.ms=$retention" --config "compression.type=$compression" \
-        --config max.message.bytes=10485760 --config "min.insync.replicas=$in_sync" \
+        --config "max.message.bytes=$message_bytes" --config "min.insync.replicas=$in_sync" \
         --config unclean.leader.election.enable=false >/dev/null
     say "$name: created, $partitions partitions, $copies copies"
 }

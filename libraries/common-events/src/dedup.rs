@@ -1,6 +1,6 @@
-//! Events that were seen lately, remembered in Redis as `dedup:{group}:{event}` for 24 hours. A hit saves a database
-//! transaction. A mark is set only after the effect was committed; with Redis flushed or gone, the inbox decides as
-//! it always can.
+//! Events that were seen lately, remembered in Redis as `dedup:{group}:{event}` for 24 hours. A hit saves a
+//! database transaction, and no more: the inbox is looked into before an event is skipped, because marks may be those
+//! of a database that was restored or replaced. With Redis flushed or gone, the inbox decides alone.
 
 use std::{
     sync::{Mutex, PoisonError},

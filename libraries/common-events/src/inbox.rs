@@ -2,7 +2,7 @@
 //! often it is delivered.
 
 use chrono::{DateTime, Utc};
-use common_db::Op;
+use common_db::{Op, PgPool};
 use uuid::Uuid;
 
 /// Notes the event; false when this consumer has had it.
@@ -22,4 +22,14 @@ pub async fn accept_in_op(
     .execute(&mut **op)
     .await?;
     Ok(inserted.rows_affected() == 1)
+}
+
+/// Whether this consumer has had the event, by a look that locks nothing.
+pub async fn has(pool: &PgPool, consumer: &str, event: Uuid) -> sqlx::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM inbox WHERE consumer = $1 AND event_id = $2) AS "found!""#,
+        consumer,
+        event,
+    );
+    found.fetch_one(pool).await
 }

@@ -254,6 +254,21 @@ async fn without_redis_the_inbox_decides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mark_in_redis_without_an_effect_decides_nothing() {
+    let world = World::new(kafka().await).await;
+    let user = ids::new_id();
+    world.register(user, &["marked by somebody"]).await;
+    let event: Uuid =
+        sqlx::query_scalar("SELECT event_id FROM outbox").fetch_one(&world.db.pool).await.unwrap();
+    // As if the database were restored from a copy, or the marks were those of another one.
+    Dedup::new(dedup::connect(&redis()).unwrap(), &world.kafka.prefixed("names")).mark(event).await;
+    world.relay();
+    world.consumer(&redis());
+    until("the effect", async || world.names_of(user).await.len() == 1).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn poison_is_set_aside_and_the_rest_gets_through() {
     let kafka = kafka().await;
     let world = World::new(kafka.clone()).await;

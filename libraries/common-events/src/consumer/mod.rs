@@ -1,6 +1,6 @@
 //! A consumer takes events in, each once. For every message:
 //! 1. parse the envelope; what is no event is set aside at once;
-//! 2. skip it if Redis remembers that it took effect;
+//! 2. skip it if Redis remembers that it took effect, and a look into the inbox agrees;
 //! 3. in one database transaction: note it in the inbox (or stop, if it is there), let the handler do its work, commit;
 //! 4. store the offset, which is committed to Kafka in the background.
 //!
@@ -216,7 +216,7 @@ impl Consumer {
     }
 
     async fn once(&self, event: &Event) -> Result<Outcome, HandlerError> {
-        if self.dedup.seen(event.id).await {
+        if self.dedup.seen(event.id).await && inbox::has(&self.pool, self.group, event.id).await? {
             return Ok(Outcome::Duplicate);
         }
         let started = std::time::Instant::now();
