@@ -119,6 +119,7 @@ impl Gateway {
             let response = call.reader.unreached(StatusCode::BAD_REQUEST);
             return finish::own(&call, &self.0.global, response);
         };
+        self.0.global.rewrite(request.headers_mut());
         let Some((service, route, found)) = self.find(&path) else {
             self.0.global.unrouted(&mut call, request.headers_mut());
             let response = call.reader.error(StatusCode::NOT_FOUND, NO_ROUTE);

@@ -4,7 +4,10 @@
 use std::collections::HashSet;
 
 use super::{Config, ConfigError, PluginConfig};
-use crate::{plugins::jwt, routing};
+use crate::{
+    plugins::{jwt, pre_function::Phase},
+    routing,
+};
 
 type Checked = Result<(), ConfigError>;
 
@@ -91,18 +94,30 @@ fn keys(config: &Config) -> Checked {
 }
 
 fn plugins(config: &Config) -> Checked {
-    let once = |place: &str, plugins: &[PluginConfig]| {
-        let mut seen = HashSet::new();
-        let twice = plugins.iter().any(|plugin| !seen.insert(std::mem::discriminant(plugin)));
-        if twice { Err(ConfigError::at(place, "one plugin is there twice")) } else { Ok(()) }
-    };
     once("plugins", &config.plugins)?;
     for (at, service) in config.services.iter().enumerate() {
         let place = format!("services[{at}]");
-        once(&format!("{place}.plugins"), &service.plugins)?;
+        closer(&format!("{place}.plugins"), &service.plugins)?;
         for (route_at, route) in service.routes.iter().enumerate() {
-            once(&format!("{place}.routes[{route_at}].plugins"), &route.plugins)?;
+            closer(&format!("{place}.routes[{route_at}].plugins"), &route.plugins)?;
         }
     }
     Ok(())
+}
+
+fn once(place: &str, plugins: &[PluginConfig]) -> Checked {
+    let mut seen = HashSet::new();
+    let twice = plugins.iter().any(|plugin| !seen.insert(std::mem::discriminant(plugin)));
+    if twice { Err(ConfigError::at(place, "one plugin is there twice")) } else { Ok(()) }
+}
+
+/// Plugins of a service or a route.
+fn closer(place: &str, plugins: &[PluginConfig]) -> Checked {
+    let early =
+        |plugin: &PluginConfig| matches!(plugin, PluginConfig::PreFunction(all) if all.has(Phase::Rewrite));
+    if let Some(at) = plugins.iter().position(early) {
+        let why = "rewrite is run before a route is known, so for global plugins only";
+        return Err(ConfigError::at(format!("{place}[{at}] (pre-function).config.rewrite"), why));
+    }
+    once(place, plugins)
 }

@@ -22,7 +22,7 @@ pub use self::{
         PassiveHealthy, PassiveUnhealthy,
     },
     plugin::{
-        Claim, CorrelationIdConfig, CorsConfig, JwtConfig, LimitBy, Name, PluginConfig, Policy,
+        Claim, CorrelationIdConfig, CorsConfig, Functions, JwtConfig, LimitBy, Name, PluginConfig, Policy,
         PrometheusConfig, RateLimitConfig, RedisConfig, SizeConfig,
     },
 };

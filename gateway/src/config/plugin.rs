@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::{ConfigError, file::PluginEntity, part};
-use crate::plugins::subject;
+pub use crate::plugins::pre_function::Functions;
+use crate::plugins::pre_function::Phase;
 
 #[derive(Debug, Clone)]
 pub enum PluginConfig {
-    /// The one Lua function that is understood: see [`crate::plugins::subject`].
-    Subject,
+    PreFunction(Functions),
     CorrelationId(CorrelationIdConfig),
     Cors(CorsConfig),
     Jwt(JwtConfig),
@@ -171,6 +171,9 @@ impl TryFrom<String> for Name {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PreFunctionConfig {
+    #[serde(default)]
+    rewrite: Vec<String>,
+    #[serde(default)]
     access: Vec<String>,
 }
 
@@ -213,19 +216,22 @@ pub(super) fn read(place: &str, entity: PluginEntity) -> Result<PluginConfig, Co
 }
 
 fn pre_function(place: &str, config: &PreFunctionConfig) -> Result<PluginConfig, ConfigError> {
-    for (at, lua) in config.access.iter().enumerate() {
-        if lua.trim() != subject::LUA.trim() {
-            let place = format!("{place}.access[{at}]");
-            return Err(ConfigError::at(
-                place,
-                "no other Lua than that of gateway/src/plugins/subject.lua is understood",
-            ));
+    let mut functions = Functions::default();
+    for (name, phase, texts) in
+        [("rewrite", Phase::Rewrite, &config.rewrite), ("access", Phase::Access, &config.access)]
+    {
+        for (at, lua) in texts.iter().enumerate() {
+            if !functions.take(phase, lua) {
+                let why =
+                    "this Lua is not understood here: gateway/src/plugins/pre_function.rs knows which is";
+                return Err(ConfigError::at(format!("{place}.{name}[{at}]"), why));
+            }
         }
     }
-    if config.access.len() != 1 {
-        return Err(ConfigError::at(format!("{place}.access"), "one function is needed"));
+    if functions.is_empty() {
+        return Err(ConfigError::at(place, "a function is needed"));
     }
-    Ok(PluginConfig::Subject)
+    Ok(PluginConfig::PreFunction(functions))
 }
 
 fn jwt(place: &str, config: JwtConfig) -> Result<PluginConfig, ConfigError> {

@@ -1,5 +1,5 @@
-//! Gives the call a correlation id, unless the client brought one: that is taken over as it is, and the services
-//! look at it again. The client gets it back where the plugin echoes.
+//! Gives the call a correlation id, unless the client brought one: that is taken over as it is. `offered_id`
+//! has been before and left only what the services take over. The client gets the id back where the plugin echoes.
 
 use http::{HeaderMap, HeaderValue};
 

@@ -8,16 +8,22 @@
 pub(crate) mod correlation_id;
 pub(crate) mod cors;
 pub(crate) mod jwt;
+mod offered_id;
+pub(crate) mod pre_function;
 pub(crate) mod rate_limiting;
 pub(crate) mod size;
-pub(crate) mod subject;
+mod subject;
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use axum::body::Body;
 use http::{HeaderMap, Request, Response};
 
-use self::{jwt::Jwt, rate_limiting::RateLimit};
+use self::{
+    jwt::Jwt,
+    pre_function::{Functions, Phase},
+    rate_limiting::RateLimit,
+};
 use crate::{
     call::Call,
     config::{CorrelationIdConfig, CorsConfig, PluginConfig, PrometheusConfig, SizeConfig},
@@ -29,7 +35,7 @@ pub(crate) type Step<T = ()> = ControlFlow<Response<Body>, T>;
 /// What runs for the calls of one route; in a field order that is the running order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chain {
-    subject: bool,
+    functions: Functions,
     correlation_id: Option<CorrelationIdConfig>,
     cors: Option<CorsConfig>,
     jwt: Option<Arc<Jwt>>,
@@ -49,7 +55,7 @@ impl Chain {
         let mut chain = self.clone();
         for config in configs {
             match config {
-                PluginConfig::Subject => chain.subject = true,
+                PluginConfig::PreFunction(functions) => chain.functions = functions.clone(),
                 PluginConfig::CorrelationId(config) => chain.correlation_id = Some(config.clone()),
                 PluginConfig::Cors(config) => chain.cors = Some(config.clone()),
                 PluginConfig::Jwt(config) => {
@@ -68,11 +74,14 @@ impl Chain {
         Ok(chain)
     }
 
+    /// What global plugins do before a route is looked for.
+    pub(crate) fn rewrite(&self, headers: &mut HeaderMap) {
+        self.functions.run(Phase::Rewrite, headers);
+    }
+
     /// What happens before the service is called.
     pub(crate) async fn access(&self, call: &mut Call, mut request: Request<Body>) -> Step<Request<Body>> {
-        if self.subject {
-            subject::set(request.headers_mut());
-        }
+        self.functions.run(Phase::Access, request.headers_mut());
         if let Some(config) = &self.correlation_id {
             correlation_id::access(config, call, request.headers_mut());
         }
@@ -91,7 +100,7 @@ impl Chain {
         ControlFlow::Continue(request)
     }
 
-    /// A call without a route meets no plugin, but the global ones still add to the answer.
+    /// A call without a route meets no plugin after `rewrite`, but the global ones still add to the answer.
     pub(crate) fn unrouted(&self, call: &mut Call, headers: &mut HeaderMap) {
         call.preflight = false;
         if let Some(config) = &self.correlation_id {

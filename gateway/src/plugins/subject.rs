@@ -1,4 +1,4 @@
-//! The one Lua function of `kong.yml`, known by its text: it copies the token's subject into a header by which rates
+//! A Lua function of `kong.yml`: it copies the token's subject into a header by which rates
 //! are limited. Whatever the client sent under that name is overwritten, always.
 
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use regex::bytes::Regex;
 
 /// What `kong.yml` has to say, word for word.
-pub(crate) const LUA: &str = include_str!("subject.lua");
+pub(super) const LUA: &str = include_str!("subject.lua");
 
 const HEADER: HeaderName = HeaderName::from_static("x-ratelimit-subject");
 
@@ -27,7 +27,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 static SUBJECT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"(?-u)"sub"\s*:\s*"([A-Za-z0-9-]+)""#).expect("compiles"));
 
-pub(crate) fn set(headers: &mut HeaderMap) {
+pub(super) fn set(headers: &mut HeaderMap) {
     let subject = headers.get(header::AUTHORIZATION).and_then(|value| of(value.as_bytes()));
     headers.insert(HEADER, subject.unwrap_or(const { HeaderValue::from_static("none") }));
 }

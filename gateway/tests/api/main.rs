@@ -7,6 +7,7 @@
     reason = "what helps a test fails as a test does; clippy knows the test functions only"
 )]
 
+mod correlation;
 mod cors;
 mod limits;
 mod metrics;

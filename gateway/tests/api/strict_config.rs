@@ -86,6 +86,36 @@ fn unknown_plugins_and_their_fields_are_named_with_their_place() {
 #[test]
 fn no_other_lua_is_understood() {
     refused("subject or \"none\"", "subject or \"some\"", &["plugins[0] (pre-function).config.access[0]"]);
+    refused("#id > 64", "#id > 65", &["plugins[0] (pre-function).config.rewrite[0]"]);
+    // The right text in the wrong phase, and a phase that is not understood.
+    refused("      rewrite:\n", "      certificate:\n", &["plugins[0] (pre-function).config", "certificate"]);
+    let swapped = rendered()
+        .replacen("      rewrite:\n", "      later:\n", 1)
+        .replacen("      access:\n", "      rewrite:\n", 1)
+        .replacen("      later:\n", "      access:\n", 1);
+    let error = Config::parse(&swapped).unwrap_err().to_string();
+    assert!(error.contains("(pre-function).config.rewrite[0]"), "{error}");
+}
+
+#[test]
+fn a_function_is_needed_where_the_plugin_is() {
+    let text = rendered();
+    let (before, rest) = text.split_once("      rewrite:\n").unwrap();
+    let (_, after) = rest.split_once("  - name: correlation-id\n").unwrap();
+    let bare = format!("{before}      access: []\n  - name: correlation-id\n{after}");
+    let error = Config::parse(&bare).unwrap_err().to_string();
+    assert!(error.contains("plugins[0] (pre-function).config: a function is needed"), "{error}");
+}
+
+#[test]
+fn what_is_run_before_the_route_stands_at_the_top() {
+    let text = rendered();
+    let from = text.find("  - name: pre-function\n").unwrap();
+    let to = text.find("  - name: correlation-id\n").unwrap();
+    let indented = text[from..to].trim_end().replace('\n', "\n    ");
+    let moved = text.replacen("    plugins:\n", &format!("    plugins:\n    {indented}\n"), 1);
+    let error = Config::parse(&moved).unwrap_err().to_string();
+    assert!(error.contains("services[0].plugins[0] (pre-function).config.rewrite"), "{error}");
 }
 
 #[test]
