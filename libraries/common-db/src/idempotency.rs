@@ -26,21 +26,22 @@ impl IdempotencyKey {
         &self.0
     }
 
-    /// The key of a call, if it has one.
+    /// The key of a call, if it has one. Two different keys are refused: whichever were taken, a retry that a proxy
+    /// puts together the other way round would be done again.
     pub fn optional(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
-        let Some(value) = headers.get(HEADER) else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default().trim();
-        let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-        let fits = (1..=255).contains(&bare.len()) && bare.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
-        if fits {
-            Ok(Some(Self(bare.to_owned())))
-        } else {
-            Err(Problem::invalid_field(
-                "Idempotency-Key",
-                "invalid",
-                "must be 1 to 255 printable ASCII characters",
-            ))
+        let invalid = |message| Problem::invalid_field("Idempotency-Key", "invalid", message);
+        let mut key: Option<Self> = None;
+        for value in headers.get_all(HEADER) {
+            let text = value.to_str().unwrap_or_default().trim();
+            let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+            if !(1..=255).contains(&bare.len()) || !bare.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+                return Err(invalid("must be 1 to 255 printable ASCII characters"));
+            }
+            if key.replace(Self(bare.to_owned())).is_some_and(|before| before.0 != bare) {
+                return Err(invalid("must be sent once"));
+            }
         }
+        Ok(key)
     }
 
     /// The key of a call that moves money and must have one.
@@ -296,5 +297,15 @@ mod tests {
         assert_eq!(hash("transfer", "a"), hash("transfer", "a"));
         assert_ne!(hash("transfer", "a"), hash("refund", "a"));
         assert_ne!(hash("transfer", "a"), hash("transfer", "b"));
+    }
+
+    #[test]
+    fn two_different_keys_are_none() {
+        let mut headers = headers("abc");
+        headers.append(HEADER, "\"abc\"".parse().unwrap());
+        assert_eq!(IdempotencyKey::required(&headers).unwrap().as_str(), "abc");
+        headers.append(HEADER, "abd".parse().unwrap());
+        assert_eq!(IdempotencyKey::required(&headers).unwrap_err().code(), "validation_failed");
+        assert_eq!(IdempotencyKey::optional(&headers).unwrap_err().code(), "validation_failed");
     }
 }
