@@ -23,18 +23,23 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// Of GET, HEAD, PUT and DELETE; other methods are sent once.
     pub retries: u32,
+    /// Through the proxy that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, as what lies outside may need it.
+    /// Calls between services go straight.
+    pub proxy: bool,
     pub breaker: BreakerConfig,
 }
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), retries: 2, breaker: BreakerConfig::default() }
+        Self { timeout: Duration::from_secs(5), retries: 2, proxy: false, breaker: BreakerConfig::default() }
     }
 }
 
 /// A client for one remote system, which has a breaker of its own.
 pub fn build(remote: &'static str, config: &ClientConfig) -> anyhow::Result<ClientWithMiddleware> {
-    let client = reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    let builder = if config.proxy { builder } else { builder.no_proxy() };
+    let client = builder
         .timeout(config.timeout)
         .connect_timeout(config.timeout.min(Duration::from_secs(3)))
         .tcp_nodelay(true)

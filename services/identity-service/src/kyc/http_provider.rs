@@ -46,7 +46,8 @@ enum Finding {
 
 impl HttpKycProvider {
     pub(crate) fn new(config: HttpKycConfig) -> anyhow::Result<Self> {
-        let patience = ClientConfig { timeout: config.timeout, retries: 0, breaker: config.breaker };
+        let patience =
+            ClientConfig { timeout: config.timeout, retries: 0, proxy: true, breaker: config.breaker };
         Ok(Self {
             client: http_client::build("kyc", &patience)?,
             verify: http_client::join(&config.base_url, "/kyc/bvn/verify")?,

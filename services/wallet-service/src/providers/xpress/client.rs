@@ -31,7 +31,7 @@ struct Envelope {
 
 impl Client {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
-        let patience = ClientConfig { timeout: config.timeout, ..ClientConfig::default() };
+        let patience = ClientConfig { timeout: config.timeout, proxy: true, ..ClientConfig::default() };
         Ok(Self {
             http: http_client::build(NAME, &patience)?,
             base_url: config.base_url.clone(),
