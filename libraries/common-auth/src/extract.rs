@@ -25,9 +25,8 @@ impl Authenticator {
     /// For every service but identity, which has the key itself: reads `JWT_ISSUER` and `IDENTITY_URL`.
     pub fn from_env(env: &Env, clock: &SharedClock) -> anyhow::Result<Self> {
         let issuer = env.text("JWT_ISSUER", DEFAULT_ISSUER);
-        let identity = env.text("IDENTITY_URL", "http://127.0.0.1:3001");
         Ok(Self {
-            tokens: Arc::new(TokenVerifier::with_jwks(&issuer, &identity, Arc::clone(clock))?),
+            tokens: Arc::new(TokenVerifier::with_jwks(&issuer, &env.identity_url(), Arc::clone(clock))?),
             services: ServiceTokens::from_env(env, Arc::clone(clock))?,
         })
     }

@@ -8,6 +8,7 @@ pub mod password;
 pub mod roles;
 pub mod service_token;
 pub mod signing;
+pub mod testing;
 pub mod verify;
 
 pub use claims::Claims;

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::{
-    Claims, Role,
-    claims::{AUDIENCE, DEFAULT_ISSUER},
+    Claims,
+    claims::DEFAULT_ISSUER,
     service_token::ServiceTokens,
     signing::TokenSigner,
+    testing,
     verify::{TokenError, TokenVerifier},
 };
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock},
-    ids::{self, UserId},
+    ids::UserId,
 };
 
 struct World {
@@ -33,18 +34,7 @@ fn world() -> World {
 
 impl World {
     fn claims(&self) -> Claims {
-        let iat = self.clock.now().timestamp();
-        Claims {
-            iss: DEFAULT_ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            sub: UserId::new(),
-            sid: ids::new_id(),
-            roles: vec![Role::User],
-            tier: 0,
-            iat,
-            exp: iat + 900,
-            nbf: None,
-        }
+        testing::claims(UserId::new(), self.clock.now())
     }
 
     async fn refused(&self, token: &str) -> bool {

@@ -3,19 +3,25 @@
 //!
 //! Keys belong to their caller and are kept for ever: where money moves, a late retry must never pay twice.
 
-use axum::http::HeaderMap;
+mod repeatable;
+
+use axum::{
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, Utc};
 use common_utils::http::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
+
+pub use repeatable::{KeyError, RepeatableCall};
 
 use crate::Op;
 
 pub const HEADER: &str = "idempotency-key";
-/// Set on an answer that is the answer of an earlier call.
-pub const REPLAYED_HEADER: &str = "idempotent-replayed";
+const REPLAYED_HEADER: &str = "idempotent-replayed";
 
 /// A key as the client sent it: bare or quoted, 1–255 printable ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,15 +127,7 @@ pub async fn claim_in_op(
     if inserted.rows_affected() == 1 {
         return Ok(Claim::Fresh);
     }
-    let row = sqlx::query_as!(
-        Remembered,
-        "SELECT request_hash, resource_id, response_status, response_body
-         FROM idempotency_keys WHERE caller = $1 AND key = $2",
-        caller,
-        key.as_str(),
-    )
-    .fetch_one(&mut **op)
-    .await?;
+    let row = remembered(&mut **op, caller, key).await?.ok_or(sqlx::Error::RowNotFound)?;
     Ok(row.held_against(hash))
 }
 
@@ -140,16 +138,23 @@ pub async fn find(
     key: &IdempotencyKey,
     hash: &RequestHash,
 ) -> sqlx::Result<Option<Claim>> {
-    let row = sqlx::query_as!(
+    Ok(remembered(pool, caller, key).await?.map(|row| row.held_against(hash)))
+}
+
+async fn remembered(
+    executor: impl PgExecutor<'_>,
+    caller: &str,
+    key: &IdempotencyKey,
+) -> sqlx::Result<Option<Remembered>> {
+    sqlx::query_as!(
         Remembered,
         "SELECT request_hash, resource_id, response_status, response_body
          FROM idempotency_keys WHERE caller = $1 AND key = $2",
         caller,
         key.as_str(),
     )
-    .fetch_optional(pool)
-    .await?;
-    Ok(row.map(|row| row.held_against(hash)))
+    .fetch_optional(executor)
+    .await
 }
 
 /// One key of a batch. The resource is new with this claim: no other claim names it.
@@ -243,6 +248,11 @@ pub async fn save_response_in_op(
     .execute(&mut **op)
     .await?;
     Ok(())
+}
+
+/// Says of an answer that it is the answer of an earlier call.
+pub fn replayed(answer: impl IntoResponse) -> Response {
+    ([(REPLAYED_HEADER, "true")], answer).into_response()
 }
 
 /// The refusal for a key that was used for something else.

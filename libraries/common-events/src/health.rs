@@ -72,17 +72,12 @@ impl Check for RedisCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded_broker::EmbeddedBroker;
+    use crate::{embedded_broker::EmbeddedBroker, testing::no_kafka};
 
     #[tokio::test]
     async fn a_check_that_is_not_asked_gathers_nothing() {
         let broker = EmbeddedBroker::start().unwrap();
-        let config = KafkaConfig {
-            brokers: broker.brokers(),
-            client_id: "test".to_owned(),
-            prefix: String::new(),
-            embedded: true,
-        };
+        let config = KafkaConfig { brokers: broker.brokers(), embedded: true, ..no_kafka() };
         let check = KafkaCheck::new(&config).unwrap();
         check.check().await.unwrap();
         // Longer than the pause between two statistics.

@@ -12,6 +12,7 @@ pub mod health;
 pub mod inbox;
 pub mod outbox;
 pub mod relay;
+pub mod testing;
 pub mod topics;
 pub mod workers;
 

@@ -1,24 +1,28 @@
-//! What runs in the background of a service: its relay, its consumers, its own workers. They stop together with the
-//! process. A relay or consumer that fails is started again; a worker of the service's own sees to that itself.
+//! What runs in the background of a service: its relay, its consumers, its own workers. They stop together, with the
+//! process or with the service whose they are. A relay or consumer that fails is started again; a worker of the
+//! service's own sees to that itself.
 
 use std::{future::Future, time::Duration};
 
+use common_db::{DbConfig, PgPool, pool};
+use common_utils::telemetry::metrics;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Consumer, relay::Relay};
+use crate::{Consumer, KafkaConfig, relay::Relay};
 
 const RESTART: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Workers {
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
 
 impl Workers {
-    pub fn new(shutdown: CancellationToken) -> Self {
-        Self { tasks: TaskTracker::new(), shutdown }
+    /// They end with `shutdown`, or sooner when they are drained.
+    pub fn new(shutdown: &CancellationToken) -> Self {
+        Self { tasks: TaskTracker::new(), shutdown: shutdown.child_token() }
     }
 
     /// Runs a worker that ends by itself when the token is cancelled.
@@ -27,6 +31,17 @@ impl Workers {
         F: Future<Output = ()> + Send + 'static,
     {
         self.tasks.spawn(worker(self.shutdown.clone()));
+    }
+
+    /// What runs in every service: its relay, the gauges of its pool, the upkeep of its metrics.
+    pub fn common(&self, service: &'static str, pool: &PgPool, database: &DbConfig, kafka: &KafkaConfig) {
+        let (pool, database, kafka) = (pool.clone(), database.clone(), kafka.clone());
+        let gauged = pool.clone();
+        self.relay(Relay { service, pool, database, kafka });
+        self.spawn(|shutdown| pool::watch(service, gauged, shutdown));
+        self.spawn(|shutdown| async move {
+            shutdown.run_until_cancelled(metrics::upkeep()).await;
+        });
     }
 
     pub fn relay(&self, relay: Relay) {
@@ -50,8 +65,9 @@ impl Workers {
         });
     }
 
-    /// Waits for all workers to end, which they do once the token is cancelled.
+    /// Tells all workers to end, and waits for them. So they end too where serving fails and nobody says `shutdown`.
     pub async fn drained(self) {
+        self.shutdown.cancel();
         self.tasks.close();
         if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
             tracing::warn!("some workers did not end in time");

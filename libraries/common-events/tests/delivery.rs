@@ -17,12 +17,12 @@ use common_events::{
     embedded_broker::EmbeddedBroker,
     outbox,
     relay::Relay,
-    topics,
+    testing::{kafka, no_kafka, no_redis, redis},
     workers::Workers,
 };
 use common_utils::{
     clock::{Clock, SystemClock},
-    config::{Env, RedisConfig},
+    config::RedisConfig,
     ids,
 };
 use rdkafka::{
@@ -70,7 +70,7 @@ impl World {
             .await
             .unwrap();
         let shutdown = CancellationToken::new();
-        Self { db, kafka, workers: Workers::new(shutdown.clone()), shutdown }
+        Self { db, kafka, workers: Workers::new(&shutdown), shutdown }
     }
 
     fn relay(&self) {
@@ -83,14 +83,13 @@ impl World {
     }
 
     fn consumer(&self, redis: &RedisConfig) {
-        let redis = dedup::connect(redis).unwrap();
         self.workers.consumer(Consumer {
             service: "test",
             group: "names",
             topics: vec![Topic::User],
             pool: self.db.pool.clone(),
             kafka: self.kafka.clone(),
-            dedup: Dedup::new(redis, &self.kafka.prefixed("names")),
+            redis: dedup::connect(redis).unwrap(),
             clock: SystemClock::shared(),
             handler: Arc::new(Names),
         });
@@ -153,36 +152,8 @@ async fn until<F: Future<Output = bool>>(what: &str, ask: impl Fn() -> F) {
     assert!(asked.await.is_ok(), "never came: {what}");
 }
 
-/// The real one, with topics of this test alone.
-async fn kafka() -> KafkaConfig {
-    let brokers =
-        std::env::var("TEST_KAFKA_BROKERS").expect("set TEST_KAFKA_BROKERS, or run scripts/test.sh");
-    let prefix = format!("test-{}-", ids::new_id().simple());
-    let config = KafkaConfig { brokers, client_id: "test".to_owned(), prefix, embedded: false };
-    topics::ensure(&config).await.unwrap();
-    config
-}
-
 fn embedded(broker: &EmbeddedBroker) -> KafkaConfig {
-    KafkaConfig {
-        brokers: broker.brokers(),
-        client_id: "test".to_owned(),
-        prefix: String::new(),
-        embedded: true,
-    }
-}
-
-fn redis() -> RedisConfig {
-    let url = std::env::var("TEST_REDIS_URL").expect("set TEST_REDIS_URL, or run scripts/test.sh");
-    let (host, port) = url.trim_start_matches("redis://").trim_end_matches('/').rsplit_once(':').unwrap();
-    let values = [("REDIS_HOST", host), ("REDIS_PORT", port)];
-    let values = values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    RedisConfig::from_env(&Env::from_values("test", values)).unwrap()
-}
-
-/// Nobody listens there.
-fn no_redis() -> RedisConfig {
-    RedisConfig { host: "127.0.0.1".to_owned(), port: 1, password: None }
+    KafkaConfig { brokers: broker.brokers(), embedded: true, ..no_kafka() }
 }
 
 async fn takes_effect_once_and_in_order(kafka: KafkaConfig) {
@@ -232,7 +203,7 @@ async fn a_restart_with_the_embedded_broker_loses_no_effect() {
     let broker = EmbeddedBroker::start().unwrap();
     world.kafka = embedded(&broker);
     world.shutdown = CancellationToken::new();
-    world.workers = Workers::new(world.shutdown.clone());
+    world.workers = Workers::new(&world.shutdown);
     world.relay();
     world.consumer(&redis());
     until("offered again", async || world.names_of(user).await.len() == 1).await;

@@ -11,9 +11,18 @@ use std::{
 
 use secrecy::SecretString;
 
+use crate::money::{Currency, UnknownCurrency};
+
 #[derive(Debug, thiserror::Error)]
 #[error("configuration: {0}")]
 pub struct ConfigError(String);
+
+impl ConfigError {
+    /// For values that can be read and make no sense, by themselves or together.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
 
 /// The environment as one service sees it.
 #[derive(Clone)]
@@ -125,6 +134,21 @@ impl Env {
     pub fn keys_dir(&self) -> PathBuf {
         PathBuf::from(self.text("KEYS_DIR", ".data/keys"))
     }
+
+    /// Where identity-service answers.
+    pub fn identity_url(&self) -> String {
+        self.text("IDENTITY_URL", "http://127.0.0.1:3001")
+    }
+
+    /// Where wallet-service answers.
+    pub fn wallet_url(&self) -> String {
+        self.text("WALLET_URL", "http://127.0.0.1:3002")
+    }
+
+    /// Where transaction-service answers.
+    pub fn transaction_url(&self) -> String {
+        self.text("TRANSACTION_URL", "http://127.0.0.1:3003")
+    }
 }
 
 /// Where a service listens.
@@ -162,6 +186,29 @@ impl RedisConfig {
             port: env.parse("REDIS_PORT", 6379)?,
             password: env.secret("REDIS_PASSWORD"),
         })
+    }
+}
+
+/// The currencies in which wallets are opened and money is sent, as `NGN,USD`.
+#[derive(Debug, Clone)]
+pub struct OpenCurrencies(Vec<Currency>);
+
+impl OpenCurrencies {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let default = Self(vec![Currency::NGN, Currency::USD, Currency::GHS, Currency::KES]);
+        env.parse("OPEN_CURRENCIES", default)
+    }
+
+    pub fn contains(&self, currency: Currency) -> bool {
+        self.0.contains(&currency)
+    }
+}
+
+impl FromStr for OpenCurrencies {
+    type Err = UnknownCurrency;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|code| code.trim().parse()).collect::<Result<_, _>>().map(Self)
     }
 }
 

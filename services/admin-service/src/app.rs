@@ -1,114 +1,139 @@
-//! The service as a whole: state, router, and what runs in the background.
+//! The service put together: its state, its routes, and what runs beside them.
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, extract::FromRef};
 use common_auth::Authenticator;
-use common_db::{health::DatabaseCheck, migrate, pool};
+use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
-    Consumer, Topic,
-    dedup::{self, Dedup},
+    Actor, Consumer, EventContext, Topic, dedup,
     health::{KafkaCheck, RedisCheck},
-    relay::Relay,
     workers::Workers,
 };
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{health::Check, server},
-    telemetry::metrics,
+    http::{docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    LABEL, NAME, api, audit, config::Config, docs, events::AdminEvents, openapi, services::Services,
-    state::AppState, tickets,
+    SERVICE, SERVICE_NAME, audit, config::Config, events::AdminEvents, merged, migrations,
+    services::Services, tickets, wallets,
 };
 
-pub struct App {
-    config: Config,
-    state: AppState,
-    router: Router,
-    dedup: Dedup,
+/// What handlers and workers share.
+#[derive(Debug, Clone)]
+pub(crate) struct AppState {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) services: Services,
 }
 
-impl std::fmt::Debug for App {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+impl AppState {
+    /// The context of an event that `actor` causes now.
+    pub(crate) fn event_context(&self, actor: Actor) -> EventContext {
+        EventContext::new(SERVICE_NAME, actor, self.clock.now())
     }
 }
 
+impl FromRef<AppState> for Authenticator {
+    fn from_ref(state: &AppState) -> Self {
+        state.authenticator.clone()
+    }
+}
+
+/// admin-service, ready to serve.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    state: AppState,
+    consumer: Consumer,
+    router: Router,
+}
+
 impl App {
-    /// Fails when the configuration is wrong or the schema is behind.
+    /// Fails when the configuration is wrong or the database's schema is behind.
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
-        migrate::require_current(&config.database, &crate::migrations(), "admin-service migrate").await?;
+        migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
         Self::new(config, authenticator, clock)
     }
 
+    /// With a clock and tokens of the caller's own, on a database that is migrated.
     pub fn new(config: Config, authenticator: Authenticator, clock: SharedClock) -> anyhow::Result<Self> {
+        audit::register();
+        tickets::register();
+        let pool = pool::connect(SERVICE_NAME, &config.database);
         let redis = dedup::connect(&config.redis)?;
-        let services = Services::new(&config.services, &authenticator.services)?;
-        let pool = pool::connect(NAME, &config.database);
         let checks: Vec<Box<dyn Check>> = vec![
             Box::new(DatabaseCheck(pool.clone())),
             Box::new(KafkaCheck::new(&config.kafka)?),
             Box::new(RedisCheck(redis.clone())),
         ];
-        audit::register();
-        tickets::register();
+        let services = Services::new(&config.services, &authenticator.services)?;
         let state = AppState { pool, clock, authenticator, services };
-        let own = Router::from(api()).with_state(state.clone()).merge(docs::router());
-        let router = server::service_router(LABEL, own, openapi(), checks);
-        Ok(Self { config, state, router, dedup: Dedup::new(redis, NAME) })
+        let consumer = Consumer {
+            service: SERVICE,
+            group: SERVICE_NAME,
+            topics: Topic::ALL.to_vec(),
+            pool: state.pool.clone(),
+            kafka: config.kafka.clone(),
+            redis,
+            clock: Arc::clone(&state.clock),
+            handler: Arc::new(AdminEvents),
+        };
+        let api = Router::from(public()).with_state(state.clone()).merge(merged::router());
+        let router = server::service_router(SERVICE, api, openapi(), checks);
+        Ok(Self { config, state, consumer, router })
     }
 
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// All routes: the public ones, and those that every service has.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        // Also when serving fails, the workers end with it.
-        let own = shutdown.child_token();
-        let workers = Workers::new(own.clone());
-        let Self { config, state, router, dedup } = self;
-        workers.relay(Relay {
-            service: LABEL,
-            pool: state.pool.clone(),
-            database: config.database,
-            kafka: config.kafka.clone(),
-        });
-        workers.consumer(Consumer {
-            service: LABEL,
-            group: NAME,
-            topics: Topic::ALL.to_vec(),
-            pool: state.pool.clone(),
-            kafka: config.kafka,
-            dedup,
-            clock: Arc::clone(&state.clock),
-            handler: Arc::new(AdminEvents),
-        });
-        workers.spawn(|shutdown| pool::watch(LABEL, state.pool.clone(), shutdown));
-        workers.spawn(|shutdown| audit::watch(state.pool.clone(), shutdown));
-        workers.spawn(|shutdown| tickets::close_resolved(state.clone(), config.close_after, shutdown));
-        workers.spawn(|shutdown| async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = metrics::upkeep() => {}
-            }
-        });
-        tracing::info!(service = NAME, address = %listener.local_addr()?, "serving");
+        tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
+        let Self { config, state, consumer, router } = self;
+        let pool = state.pool.clone();
+        let workers = Workers::new(&shutdown);
+        workers.common(SERVICE, &pool, &config.database, &config.kafka);
+        workers.consumer(consumer);
+        workers.spawn(|shutdown| audit::watch(pool.clone(), shutdown));
+        workers.spawn(|shutdown| tickets::close_resolved(state, config.close_after, shutdown));
         let served = server::serve(listener, router, shutdown).await;
-        own.cancel();
         workers.drained().await;
+        pool.close().await;
         served
     }
+}
+
+/// What the gateway routes to.
+fn public() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(tickets::routes::router())
+        .merge(tickets::routes_mine::router())
+        .merge(audit::routes::router())
+        .merge(wallets::routes::router())
+}
+
+/// The public contract.
+pub fn openapi() -> OpenApi {
+    docs::finish(
+        public().into_openapi(),
+        "Admin",
+        "Support tickets, the audit log, and what staff may do to a wallet.",
+    )
 }

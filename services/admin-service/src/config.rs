@@ -1,4 +1,4 @@
-//! What the service reads from its environment.
+//! What the environment says, read once at start.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use common_db::DbConfig;
 use common_events::KafkaConfig;
 use common_utils::config::{ConfigError, Env, ListenConfig, RedisConfig};
 
+use crate::SERVICE_NAME;
+
 const DEFAULT_PORT: u16 = 3004;
+const DEFAULT_DATABASE: &str = "admin_db";
 const CLOSE_AFTER: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Debug, Clone)]
@@ -33,12 +36,12 @@ impl Config {
         Ok(Self {
             listen: ListenConfig::from_env(env, DEFAULT_PORT)?,
             database: Self::database(env)?,
-            kafka: KafkaConfig::from_env(env, crate::NAME)?,
+            kafka: KafkaConfig::from_env(env, SERVICE_NAME)?,
             redis: RedisConfig::from_env(env)?,
             services: ServiceUrls {
-                identity: env.text("IDENTITY_URL", "http://127.0.0.1:3001"),
-                wallet: env.text("WALLET_URL", "http://127.0.0.1:3002"),
-                transaction: env.text("TRANSACTION_URL", "http://127.0.0.1:3003"),
+                identity: env.identity_url(),
+                wallet: env.wallet_url(),
+                transaction: env.transaction_url(),
             },
             close_after: env.duration("TICKET_CLOSE_AFTER", CLOSE_AFTER)?,
         })
@@ -46,6 +49,6 @@ impl Config {
 
     /// All that the commands beside `serve` need.
     pub fn database(env: &Env) -> Result<DbConfig, ConfigError> {
-        DbConfig::from_env(env, "admin_db")
+        DbConfig::from_env(env, DEFAULT_DATABASE)
     }
 }

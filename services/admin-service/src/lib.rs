@@ -1,51 +1,31 @@
 //! admin-service: support tickets, the hash-chained audit log, and what staff may do to a wallet.
 
-pub mod app;
+mod app;
 pub mod audit;
+pub mod cli;
 pub mod config;
-mod docs;
 mod events;
-mod idempotent;
+mod merged;
 mod permissions;
 mod services;
 mod staff;
-mod state;
 mod text;
 mod tickets;
 mod wallets;
 
+pub use app::{App, openapi};
 pub use events::AdminEvents;
 
-use utoipa_axum::router::OpenApiRouter;
-
-/// As it names itself in events, to other services and to Kafka.
-pub const NAME: &str = "admin-service";
-/// The label of its metrics.
-pub const LABEL: &str = "admin";
+/// In labels of metrics, and the prefix of its variables.
+pub const SERVICE: &str = "admin";
+/// In events, tokens between services, consumer groups and logs.
+pub const SERVICE_NAME: &str = "admin-service";
 
 mod embedded {
     refinery::embed_migrations!("../../migrations/admin");
 }
 
-/// The schema of its database.
+/// The schema of this service's database, with what every database has.
 pub fn migrations() -> common_db::migrate::Migrations {
     common_db::migrate::Migrations::new(&embedded::migrations::runner())
-}
-
-/// All routes of the API, with their description.
-fn api() -> OpenApiRouter<state::AppState> {
-    OpenApiRouter::new()
-        .merge(tickets::routes::router())
-        .merge(tickets::routes_mine::router())
-        .merge(audit::routes::router())
-        .merge(wallets::routes::router())
-}
-
-/// The contract, generated from the code.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    common_utils::http::docs::finish(
-        api().into_openapi(),
-        "Admin",
-        "Support tickets, the audit log, and what staff may do to a wallet.",
-    )
 }

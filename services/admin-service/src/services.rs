@@ -182,7 +182,7 @@ impl Remote {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Unavailable> {
-        let token = self.tokens.mint(crate::NAME).map_err(Unavailable)?;
+        let token = self.tokens.mint(crate::SERVICE_NAME).map_err(Unavailable)?;
         request.bearer_auth(token).send().await.map_err(|error| Unavailable(error.into()))
     }
 

@@ -1,4 +1,4 @@
-//! The service put together: state, router, and what runs in the background.
+//! The service put together: its state, its routes, and what runs beside them.
 
 use std::sync::Arc;
 
@@ -9,12 +9,11 @@ use common_auth::{
     verify::TokenVerifier,
 };
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
-use common_events::{health::KafkaCheck, relay::Relay, workers::Workers};
+use common_events::{health::KafkaCheck, workers::Workers};
 use common_utils::{
     clock::{SharedClock, SystemClock},
-    config::{Env, ListenConfig},
+    config::Env,
     http::{docs, health::Check, server},
-    telemetry::metrics as recorder,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +32,7 @@ use crate::{
     users::{self, Users},
 };
 
-/// What the handlers work with.
+/// What handlers and workers share.
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) clock: SharedClock,
@@ -55,8 +54,8 @@ impl FromRef<AppState> for Authenticator {
 pub struct App {
     config: Config,
     pool: PgPool,
-    kafka: KafkaCheck,
-    state: AppState,
+    sessions: Sessions,
+    router: Router,
 }
 
 impl App {
@@ -66,55 +65,41 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         let clock = SystemClock::shared();
         let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
-        Self::new(config, services, &clock)
+        Self::new(config, services, clock)
     }
 
-    /// With a clock of the caller's choice, on a database that is migrated.
-    pub fn new(config: Config, services: ServiceTokens, clock: &SharedClock) -> anyhow::Result<Self> {
+    /// With a clock and tokens of the caller's own, on a database that is migrated.
+    pub fn new(config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
         metrics::register();
         let pool = pool::connect(SERVICE_NAME, &config.database);
-        let kafka = KafkaCheck::new(&config.kafka)?;
-        let state = AppState::new(&config, &pool, services, clock)?;
-        Ok(Self { config, pool, kafka, state })
-    }
-
-    /// Where the configuration says it listens.
-    pub fn listen(&self) -> &ListenConfig {
-        &self.config.listen
-    }
-
-    /// Everything the service answers.
-    pub fn router(&self) -> Router {
-        let (api, openapi) = public().split_for_parts();
-        let api = api.merge(internal::router()).with_state(self.state.clone());
         let checks: Vec<Box<dyn Check>> =
-            vec![Box::new(DatabaseCheck(self.pool.clone())), Box::new(self.kafka.clone())];
-        server::service_router(SERVICE, api, finished(openapi), checks)
+            vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
+        let state = AppState::new(&config, &pool, services, clock)?;
+        let sessions = state.sessions.clone();
+        let api = Router::from(public()).merge(internal::router()).with_state(state);
+        let router = server::service_router(SERVICE, api, openapi(), checks);
+        Ok(Self { config, pool, sessions, router })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All routes: the public ones, those for other services, and those that every service has.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let router = self.router();
-        let workers = Workers::new(shutdown.clone());
-        workers.relay(Relay {
-            service: SERVICE,
-            pool: self.pool.clone(),
-            database: self.config.database.clone(),
-            kafka: self.config.kafka.clone(),
-        });
-        let (pool, sessions) = (self.pool.clone(), self.state.sessions.clone());
-        workers.spawn(|shutdown| pool::watch(SERVICE, pool, shutdown));
+        tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
+        let Self { config, pool, sessions, router } = self;
+        let workers = Workers::new(&shutdown);
+        workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.spawn(|shutdown| sessions.keep_purging(shutdown));
-        workers.spawn(|shutdown| async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = recorder::upkeep() => {}
-            }
-        });
-        tracing::info!(address = %listener.local_addr()?, "identity-service listens");
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
-        self.pool.close().await;
+        pool.close().await;
         served
     }
 }
@@ -124,9 +109,9 @@ impl AppState {
         config: &Config,
         pool: &PgPool,
         services: ServiceTokens,
-        clock: &SharedClock,
+        clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let (pool, clock) = (pool.clone(), Arc::clone(clock));
+        let pool = pool.clone();
         let signer = Arc::new(TokenSigner::load_or_create(&config.keys_dir)?);
         let issuer = config.tokens.issuer.clone();
         let own_key = [signer.public_key().clone()];
@@ -158,6 +143,7 @@ impl AppState {
     }
 }
 
+/// What the gateway routes to.
 fn public() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(auth::routes::router())
@@ -169,12 +155,8 @@ fn public() -> OpenApiRouter<AppState> {
 
 /// The public contract.
 pub fn openapi() -> OpenApi {
-    finished(public().into_openapi())
-}
-
-fn finished(openapi: OpenApi) -> OpenApi {
     docs::finish(
-        openapi,
+        public().into_openapi(),
         "Identity",
         "Registering, logging in, sessions, profile and verification of people.",
     )

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     SERVICE_NAME,
     auth::{self, error::AuthError},
-    config::{self, PasswordConfig},
+    config::{Config, PasswordConfig},
     users::{
         Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
@@ -93,8 +93,8 @@ impl UsersCommand {
     /// Runs the command on the database that the service uses.
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
     pub async fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
-        let database = config::database(env)?;
-        let users = Users { pool: pool::connect(SERVICE_NAME, &database), clock: SystemClock::shared() };
+        let pool = pool::connect(SERVICE_NAME, &Config::database(env)?);
+        let users = Users { pool, clock: SystemClock::shared() };
         let report = match self {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,

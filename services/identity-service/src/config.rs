@@ -1,4 +1,4 @@
-//! What identity-service reads from the environment.
+//! What the environment says, read once at start.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,13 +6,13 @@ use common_auth::claims::DEFAULT_ISSUER;
 use common_db::DbConfig;
 use common_events::KafkaConfig;
 use common_utils::{
-    config::{Env, ListenConfig},
+    config::{ConfigError, Env, ListenConfig},
     http_client::BreakerConfig,
 };
 
 use crate::{SERVICE_NAME, kyc::HttpKycConfig};
 
-pub const DEFAULT_PORT: u16 = 3001;
+const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
 /// A request of a client ends after 30 s; a check that may take longer could never answer.
 const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
@@ -43,10 +43,10 @@ pub struct PasswordConfig {
 }
 
 impl Config {
-    pub fn from_env(env: &Env) -> anyhow::Result<Self> {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let config = Self {
             listen: ListenConfig::from_env(env, DEFAULT_PORT)?,
-            database: database(env)?,
+            database: Self::database(env)?,
             kafka: KafkaConfig::from_env(env, SERVICE_NAME)?,
             keys_dir: env.keys_dir(),
             tokens: TokenConfig {
@@ -66,30 +66,31 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    fn check(&self) -> Result<(), ConfigError> {
         let TokenConfig { access_lifetime, session_lifetime, .. } = self.tokens;
-        anyhow::ensure!(
-            !access_lifetime.is_zero() && access_lifetime <= session_lifetime,
-            "configuration: JWT_EXPIRES_IN must be more than nothing and at most JWT_REFRESH_EXPIRES_IN"
-        );
-        anyhow::ensure!(
-            !self.kyc.timeout.is_zero() && self.kyc.timeout <= LONGEST_KYC_WAIT,
-            "configuration: KYC_TIMEOUT_SECONDS must be 1 to {}",
-            LONGEST_KYC_WAIT.as_secs()
-        );
+        if access_lifetime.is_zero() || access_lifetime > session_lifetime {
+            return Err(ConfigError::new(
+                "JWT_EXPIRES_IN must be more than nothing and at most JWT_REFRESH_EXPIRES_IN",
+            ));
+        }
+        if self.kyc.timeout.is_zero() || self.kyc.timeout > LONGEST_KYC_WAIT {
+            let longest = LONGEST_KYC_WAIT.as_secs();
+            return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
         Ok(())
+    }
+
+    /// All that the commands beside `serve` need.
+    pub fn database(env: &Env) -> Result<DbConfig, ConfigError> {
+        DbConfig::from_env(env, DEFAULT_DATABASE)
     }
 }
 
 impl PasswordConfig {
-    pub fn from_env(env: &Env) -> anyhow::Result<Self> {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             memory_kib: env.parse("ARGON2_MEMORY_KIB", 19_456)?,
             passes: env.parse("ARGON2_PASSES", 2)?,
         })
     }
-}
-
-pub fn database(env: &Env) -> anyhow::Result<DbConfig> {
-    Ok(DbConfig::from_env(env, DEFAULT_DATABASE)?)
 }

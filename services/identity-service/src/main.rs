@@ -1,11 +1,11 @@
-//! identity-service as a process of its own: configuration, logs, run.
+//! identity-service as a process of its own: configuration, logs, one command.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use identity_service::{App, SERVICE, SERVICE_NAME, cli::UsersCommand, config, migrations};
+use identity_service::{App, SERVICE, SERVICE_NAME, cli::UsersCommand, config::Config, migrations};
 
 #[derive(Debug, Parser)]
 #[command(name = SERVICE_NAME, about = "Registering, logging in, sessions and verification of people", version)]
@@ -14,9 +14,10 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Default, Subcommand)]
 enum Command {
-    /// Serve (what happens without a command, too).
+    /// Serve until told to stop; this is what happens without a command.
+    #[default]
     Serve,
     /// Bring the database's schema up to date.
     Migrate(MigrateArgs),
@@ -30,19 +31,20 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&env).await.map(|()| ExitCode::SUCCESS),
-        Command::Migrate(args) => {
-            args.run(&config::database(&env)?, &migrations()).await.map(|()| ExitCode::SUCCESS)
-        }
-        Command::Users(command) => command.run(&env).await,
-    };
+    let outcome = run(cli.command.unwrap_or_default(), &env).await;
     telemetry.flush();
     outcome
 }
 
-async fn serve(env: &Env) -> anyhow::Result<()> {
-    let app = App::from_env(env).await?;
-    let listener = app.listen().bind().await?;
-    app.run(listener, shutdown::on_signal()?).await
+async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => {
+            let app = App::from_env(env).await?;
+            let listener = app.config().listen.bind().await?;
+            app.run(listener, shutdown::on_signal()?).await?;
+        }
+        Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
+        Command::Users(command) => return command.run(env).await,
+    }
+    Ok(ExitCode::SUCCESS)
 }

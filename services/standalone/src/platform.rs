@@ -93,20 +93,20 @@ struct Routers {
 async fn services(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> anyhow::Result<Routers> {
     /// Builds one service, puts it on its port, and gives its router.
     macro_rules! start {
-        ($service:ident, $name:literal, $port:literal $(, $fallible:tt)?) => {{
-            let env = env.shared_by($name);
-            let app = $service::app::App::from_env(&env).await.context(stringify!($service))?;
-            let listener = ListenConfig::from_env(&env, $port)?.bind().await.context(stringify!($service))?;
-            let router = app.router()$($fallible)?;
+        ($service:ident) => {{
+            let env = env.shared_by($service::SERVICE);
+            let app = $service::App::from_env(&env).await.context($service::SERVICE_NAME)?;
+            let listener = app.config().listen.bind().await.context($service::SERVICE_NAME)?;
+            let router = app.router();
             tasks.spawn(app.run(listener, shutdown.clone()));
             router
         }};
     }
     Ok(Routers {
-        identity: start!(identity_service, "identity", 3001),
-        wallet: start!(wallet_service, "wallet", 3002, ?),
-        transaction: start!(transaction_service, "transaction", 3003, ?),
-        admin: start!(admin_service, "admin", 3004),
+        identity: start!(identity_service),
+        wallet: start!(wallet_service),
+        transaction: start!(transaction_service),
+        admin: start!(admin_service),
     })
 }
 

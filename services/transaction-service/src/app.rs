@@ -7,28 +7,26 @@ use chrono::TimeDelta;
 use common_auth::Authenticator;
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
-    Consumer,
-    dedup::{self, Dedup},
+    Consumer, Topic, dedup,
     health::{KafkaCheck, RedisCheck},
-    relay::Relay,
     workers::Workers,
 };
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
     http::{docs, health::Check, server},
-    telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    SERVICE,
+    SERVICE, SERVICE_NAME,
     config::Config,
-    consumer::{GROUP, Intake, TOPICS},
+    consumer::Intake,
     directory::{ContactHasher, Directory, Remote},
-    metrics,
+    metrics, migrations,
     peers::Peer,
     transactions::{self, Transactions},
     transfers::{self, Ledger, Transfers},
@@ -38,9 +36,10 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) config: Arc<Config>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) directory: Directory,
     pub(crate) transactions: Transactions,
     pub(crate) transfers: Transfers,
-    authenticator: Authenticator,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -49,27 +48,82 @@ impl FromRef<AppState> for Authenticator {
     }
 }
 
+/// transaction-service, ready to serve.
 #[derive(Debug)]
 pub struct App {
     state: AppState,
     pool: PgPool,
-    clock: SharedClock,
-    directory: Directory,
+    consumer: Consumer,
+    router: Router,
 }
 
 impl App {
+    /// Fails when the configuration is wrong or the database's schema is behind.
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
-        migrate::require_current(&config.database, &crate::migrations(), "transaction-service migrate")
-            .await?;
+        migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
-        Self::new(config, clock, authenticator)
+        Self::new(config, authenticator, clock)
     }
 
-    /// With a clock and tokens of the caller's own.
-    pub fn new(config: Config, clock: SharedClock, authenticator: Authenticator) -> anyhow::Result<Self> {
-        let pool = pool::connect(SERVICE, &config.database);
+    /// With a clock and tokens of the caller's own, on a database that is migrated.
+    pub fn new(config: Config, authenticator: Authenticator, clock: SharedClock) -> anyhow::Result<Self> {
+        metrics::register();
+        let pool = pool::connect(SERVICE_NAME, &config.database);
+        let redis = dedup::connect(&config.redis)?;
+        let checks: Vec<Box<dyn Check>> = vec![
+            Box::new(DatabaseCheck(pool.clone())),
+            Box::new(KafkaCheck::new(&config.kafka)?),
+            Box::new(RedisCheck(redis.clone())),
+        ];
+        let state = AppState::new(config, &pool, authenticator, &clock)?;
+        let consumer = Consumer {
+            service: SERVICE,
+            group: SERVICE_NAME,
+            topics: vec![Topic::User, Topic::Wallet],
+            pool: pool.clone(),
+            kafka: state.config.kafka.clone(),
+            redis,
+            clock: Arc::clone(&clock),
+            handler: Arc::new(Intake { directory: state.directory.clone(), clock }),
+        };
+        let api = Router::from(public().merge(internal())).with_state(state.clone());
+        let router = server::service_router(SERVICE, api, openapi(), checks);
+        Ok(Self { state, pool, consumer, router })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// All routes: the public ones, those for other services, and those that every service has.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Serves until `shutdown`, then drains.
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
+        let Self { state: AppState { config, transfers, .. }, pool, consumer, router } = self;
+        let workers = Workers::new(&shutdown);
+        workers.common(SERVICE, &pool, &config.database, &config.kafka);
+        workers.consumer(consumer);
+        workers.spawn(|shutdown| transfers.recover_forever(shutdown));
+        let served = server::serve(listener, router, shutdown).await;
+        workers.drained().await;
+        pool.close().await;
+        served
+    }
+}
+
+impl AppState {
+    fn new(
+        config: Config,
+        pool: &PgPool,
+        authenticator: Authenticator,
+        clock: &SharedClock,
+    ) -> anyhow::Result<Self> {
         let peer =
             |name, base: &str| Peer::new(name, base, config.call_timeout, authenticator.services.clone());
         let remote = Remote {
@@ -80,86 +134,32 @@ impl App {
         let ledger = Ledger::new(peer("ledger", &config.wallet_url)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::new(pool.clone(), hasher, remote);
-        anyhow::ensure!(
-            config.transfer_lease > config.call_timeout,
-            "TRANSFER_LEASE_SECONDS must be longer than CALL_TIMEOUT_SECONDS"
-        );
         let lease = TimeDelta::from_std(config.transfer_lease)?;
-        let state = AppState {
+        Ok(Self {
             transactions: Transactions::new(pool.clone(), directory.clone()),
-            transfers: Transfers::new(pool.clone(), Arc::clone(&clock), directory.clone(), ledger, lease),
+            transfers: Transfers::new(pool.clone(), Arc::clone(clock), directory.clone(), ledger, lease),
             config: Arc::new(config),
             authenticator,
-        };
-        Ok(Self { state, pool, clock, directory })
-    }
-
-    pub fn config(&self) -> &Config {
-        &self.state.config
-    }
-
-    /// All routes: the public ones, those for other services, and those that every service has.
-    pub fn router(&self) -> anyhow::Result<Router> {
-        let (public, openapi) = public_routes().split_for_parts();
-        let (internal, _) = transactions::routes::internal().split_for_parts();
-        let api = public.merge(internal).with_state(self.state.clone());
-        Ok(server::service_router(SERVICE, api, openapi, self.checks()?))
-    }
-
-    fn checks(&self) -> anyhow::Result<Vec<Box<dyn Check>>> {
-        Ok(vec![
-            Box::new(DatabaseCheck(self.pool.clone())),
-            Box::new(KafkaCheck::new(&self.config().kafka)?),
-            Box::new(RedisCheck(dedup::connect(&self.config().redis)?)),
-        ])
-    }
-
-    /// Serves until `shutdown`, with the relay, the consumer and recovery; then drains.
-    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let router = self.router()?;
-        let workers = Workers::new(shutdown.clone());
-        self.start(&workers)?;
-        server::serve(listener, router, shutdown).await?;
-        workers.drained().await;
-        Ok(())
-    }
-
-    fn start(&self, workers: &Workers) -> anyhow::Result<()> {
-        metrics::register();
-        let (config, pool) = (self.config(), &self.pool);
-        let gauged = pool.clone();
-        workers.spawn(|shutdown| pool::watch(SERVICE, gauged, shutdown));
-        workers.spawn(|shutdown| async move {
-            shutdown.run_until_cancelled(telemetry::metrics::upkeep()).await;
-        });
-        workers.relay(Relay {
-            service: SERVICE,
-            pool: pool.clone(),
-            database: config.database.clone(),
-            kafka: config.kafka.clone(),
-        });
-        workers.consumer(Consumer {
-            service: SERVICE,
-            group: GROUP,
-            topics: TOPICS.to_vec(),
-            pool: pool.clone(),
-            kafka: config.kafka.clone(),
-            dedup: Dedup::new(dedup::connect(&config.redis)?, &config.kafka.prefixed(GROUP)),
-            clock: Arc::clone(&self.clock),
-            handler: Arc::new(Intake { directory: self.directory.clone(), clock: Arc::clone(&self.clock) }),
-        });
-        let transfers = self.state.transfers.clone();
-        workers.spawn(|shutdown| transfers.recover_forever(shutdown));
-        Ok(())
+            directory,
+        })
     }
 }
 
 /// What the gateway routes to.
-pub(crate) fn public_routes() -> OpenApiRouter<AppState> {
-    let api = docs::finish(
-        utoipa::openapi::OpenApi::default(),
+fn public() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(transfers::routes::public()).merge(transactions::routes::public())
+}
+
+/// What only other services call, with a token of theirs.
+fn internal() -> OpenApiRouter<AppState> {
+    transactions::routes::internal()
+}
+
+/// The public contract.
+pub fn openapi() -> OpenApi {
+    docs::finish(
+        public().into_openapi(),
         "Transactions",
         "Transfers between wallets, and the list of everything that moved money.",
-    );
-    OpenApiRouter::with_openapi(api).merge(transfers::routes::public()).merge(transactions::routes::public())
+    )
 }

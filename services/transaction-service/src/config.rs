@@ -1,13 +1,12 @@
 //! What the environment says, read once at start.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use common_db::DbConfig;
 use common_events::KafkaConfig;
-use common_utils::{
-    config::{ConfigError, Env, ListenConfig, RedisConfig},
-    money::{Currency, UnknownCurrency},
-};
+use common_utils::config::{ConfigError, Env, ListenConfig, OpenCurrencies, RedisConfig};
+
+use crate::SERVICE_NAME;
 
 const DEFAULT_PORT: u16 = 3003;
 const DEFAULT_DATABASE: &str = "transaction_db";
@@ -18,12 +17,10 @@ pub struct Config {
     pub database: DbConfig,
     pub kafka: KafkaConfig,
     pub redis: RedisConfig,
-    /// Where identity-service and wallet-service answer.
     pub identity_url: String,
     pub wallet_url: String,
     /// Where the directory's key lies.
     pub keys_dir: PathBuf,
-    /// In which currencies money may be sent.
     pub open_currencies: OpenCurrencies,
     /// How long another service has to answer one call.
     pub call_timeout: Duration,
@@ -33,41 +30,31 @@ pub struct Config {
 
 impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self {
+        let config = Self {
             listen: ListenConfig::from_env(env, DEFAULT_PORT)?,
-            database: DbConfig::from_env(env, DEFAULT_DATABASE)?,
-            kafka: KafkaConfig::from_env(env, crate::SERVICE_NAME)?,
+            database: Self::database(env)?,
+            kafka: KafkaConfig::from_env(env, SERVICE_NAME)?,
             redis: RedisConfig::from_env(env)?,
-            identity_url: env.text("IDENTITY_URL", "http://127.0.0.1:3001"),
-            wallet_url: env.text("WALLET_URL", "http://127.0.0.1:3002"),
+            identity_url: env.identity_url(),
+            wallet_url: env.wallet_url(),
             keys_dir: env.keys_dir(),
-            open_currencies: env.parse("OPEN_CURRENCIES", OpenCurrencies::default())?,
+            open_currencies: OpenCurrencies::from_env(env)?,
             call_timeout: env.seconds("CALL_TIMEOUT_SECONDS", 5)?,
             transfer_lease: env.seconds("TRANSFER_LEASE_SECONDS", 15)?,
-        })
+        };
+        config.check()?;
+        Ok(config)
     }
-}
 
-/// Currencies in which money may be sent, as `NGN,USD`.
-#[derive(Debug, Clone)]
-pub struct OpenCurrencies(Vec<Currency>);
-
-impl OpenCurrencies {
-    pub fn contains(&self, currency: Currency) -> bool {
-        self.0.contains(&currency)
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.transfer_lease <= self.call_timeout {
+            return Err(ConfigError::new("TRANSFER_LEASE_SECONDS must be longer than CALL_TIMEOUT_SECONDS"));
+        }
+        Ok(())
     }
-}
 
-impl Default for OpenCurrencies {
-    fn default() -> Self {
-        Self(vec![Currency::NGN, Currency::USD, Currency::GHS, Currency::KES])
-    }
-}
-
-impl FromStr for OpenCurrencies {
-    type Err = UnknownCurrency;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split(',').map(|code| code.trim().parse()).collect::<Result<_, _>>().map(Self)
+    /// All that the commands beside `serve` need.
+    pub fn database(env: &Env) -> Result<DbConfig, ConfigError> {
+        DbConfig::from_env(env, DEFAULT_DATABASE)
     }
 }

@@ -2,14 +2,10 @@
 
 use async_trait::async_trait;
 use common_db::Op;
-use common_events::{Event, EventHandler, HandlerError, Topic};
+use common_events::{Event, EventHandler, HandlerError};
 use common_utils::clock::SharedClock;
 
-use crate::{SERVICE_NAME, deposits, directory::Directory, metrics};
-
-/// The consumer group.
-pub(crate) const GROUP: &str = SERVICE_NAME;
-pub(crate) const TOPICS: [Topic; 2] = [Topic::User, Topic::Wallet];
+use crate::{deposits, directory::Directory, metrics};
 
 #[derive(Debug)]
 pub(crate) struct Intake {

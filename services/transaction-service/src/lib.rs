@@ -1,6 +1,6 @@
 //! transaction-service: movements of money as their parties see them, from the request to the ledger's decision.
 
-pub mod app;
+mod app;
 pub mod config;
 mod consumer;
 mod deposits;
@@ -10,22 +10,18 @@ mod peers;
 mod transactions;
 mod transfers;
 
+pub use app::{App, openapi};
+
+/// In labels of metrics, and the prefix of its variables.
+pub const SERVICE: &str = "transaction";
+/// In events, tokens between services, consumer groups and logs.
+pub const SERVICE_NAME: &str = "transaction-service";
+
 mod embedded {
     refinery::embed_migrations!("../../migrations/transaction");
 }
 
-/// The name in metrics, paths and database templates.
-pub const SERVICE: &str = "transaction";
-
-/// The name in events, tokens between services and consumer groups.
-pub const SERVICE_NAME: &str = "transaction-service";
-
-/// The schema of this service, with what every database has.
+/// The schema of this service's database, with what every database has.
 pub fn migrations() -> common_db::migrate::Migrations {
     common_db::migrate::Migrations::new(&embedded::migrations::runner())
-}
-
-/// The public contract.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    app::public_routes().split_for_parts().1
 }

@@ -1,12 +1,14 @@
 //! transaction-service as a process of its own: configuration, logs, one command.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use transaction_service::{SERVICE, SERVICE_NAME, app::App, config::Config};
+use transaction_service::{App, SERVICE, SERVICE_NAME, config::Config, migrations};
 
 #[derive(Debug, Parser)]
-#[command(name = "transaction-service", about = "Movements of money between wallets.")]
+#[command(name = SERVICE_NAME, about = "Movements of money between wallets", version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -14,7 +16,7 @@ struct Cli {
 
 #[derive(Debug, Default, Subcommand)]
 enum Command {
-    /// Serve until told to stop.
+    /// Serve until told to stop; this is what happens without a command.
     #[default]
     Serve,
     /// Bring the database's schema up to date.
@@ -22,23 +24,23 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = match cli.command.unwrap_or_default() {
-        Command::Serve => serve(&env).await,
-        Command::Migrate(args) => {
-            args.run(&Config::from_env(&env)?.database, &transaction_service::migrations()).await
-        }
-    };
+    let outcome = run(cli.command.unwrap_or_default(), &env).await;
     telemetry.flush();
     outcome
 }
 
-async fn serve(env: &Env) -> anyhow::Result<()> {
-    let app = App::from_env(env).await?;
-    let listener = app.config().listen.bind().await?;
-    tracing::info!(address = %listener.local_addr()?, "transaction-service listens");
-    app.run(listener, shutdown::on_signal()?).await
+async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => {
+            let app = App::from_env(env).await?;
+            let listener = app.config().listen.bind().await?;
+            app.run(listener, shutdown::on_signal()?).await?;
+        }
+        Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,17 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use common_db::{migrate::MigrateArgs, pool};
+use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use wallet_service::{
-    SERVICE, SERVICE_NAME,
-    app::App,
-    config::Config,
-    ledger::{self, AccountId},
-};
+use wallet_service::{App, SERVICE, SERVICE_NAME, cli::LedgerCommand, config::Config, migrations};
 
 #[derive(Debug, Parser)]
-#[command(name = "wallet-service", about = "Wallets and the ledger behind them.")]
+#[command(name = SERVICE_NAME, about = "Wallets and the ledger behind them", version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -21,7 +16,7 @@ struct Cli {
 
 #[derive(Debug, Default, Subcommand)]
 enum Command {
-    /// Serve until told to stop.
+    /// Serve until told to stop; this is what happens without a command.
     #[default]
     Serve,
     /// Bring the database's schema up to date.
@@ -31,48 +26,25 @@ enum Command {
     Ledger(LedgerCommand),
 }
 
-#[derive(Debug, Subcommand)]
-enum LedgerCommand {
-    /// Recompute every balance from the entries and compare; exit status 1 when anything differs.
-    Verify {
-        /// Only this account, which has the id of its wallet.
-        #[arg(long)]
-        account: Option<AccountId>,
-    },
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = match cli.command.unwrap_or_default() {
-        Command::Serve => serve(&env).await.map(|()| ExitCode::SUCCESS),
-        Command::Migrate(args) => migrate(&env, args).await.map(|()| ExitCode::SUCCESS),
-        Command::Ledger(LedgerCommand::Verify { account }) => verify(&env, account).await,
-    };
+    let outcome = run(cli.command.unwrap_or_default(), &env).await;
     telemetry.flush();
     outcome
 }
 
-async fn migrate(env: &Env, args: MigrateArgs) -> anyhow::Result<()> {
-    args.run(&Config::from_env(env)?.database, &wallet_service::migrations()).await
-}
-
-#[expect(clippy::print_stdout, reason = "a command for people")]
-async fn verify(env: &Env, account: Option<AccountId>) -> anyhow::Result<ExitCode> {
-    let pool = pool::connect(SERVICE, &Config::from_env(env)?.database);
-    let report = ledger::verify::verify(&pool, account).await?;
-    if let Some(account) = account.filter(|_| report.counted.accounts == 0) {
-        anyhow::bail!("there is no account {account}");
+async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => {
+            let app = App::from_env(env).await?;
+            let listener = app.config().listen.bind().await?;
+            app.run(listener, shutdown::on_signal()?).await?;
+        }
+        Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
+        Command::Ledger(command) => return command.run(env).await,
     }
-    println!("{report}");
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn serve(env: &Env) -> anyhow::Result<()> {
-    let app = App::from_env(env).await?;
-    let listener = app.config().listen.bind().await?;
-    tracing::info!(address = %listener.local_addr()?, "wallet-service listens");
-    app.run(listener, shutdown::on_signal()?).await
+    Ok(ExitCode::SUCCESS)
 }

@@ -38,11 +38,11 @@ pub(crate) fn register() {
     describe_counter!(ENTRIES, "Entries appended to the audit log by this process.");
     describe_gauge!(LAST, "Number of the last entry of the audit log.");
     count(0);
-    gauge!(LAST, "service" => crate::LABEL).set(0.0);
+    gauge!(LAST, "service" => crate::SERVICE).set(0.0);
 }
 
 pub(crate) fn count(entries: u64) {
-    counter!(ENTRIES, "service" => crate::LABEL).increment(entries);
+    counter!(ENTRIES, "service" => crate::SERVICE).increment(entries);
 }
 
 /// Keeps the gauge fresh until `shutdown`, whichever instance appends.
@@ -55,7 +55,7 @@ pub(crate) async fn watch(pool: PgPool, shutdown: CancellationToken) {
         }
         if let Ok(head) = repo::head(&pool).await {
             let last = u32::try_from(head.sequence).unwrap_or(u32::MAX);
-            gauge!(LAST, "service" => crate::LABEL).set(f64::from(last));
+            gauge!(LAST, "service" => crate::SERVICE).set(f64::from(last));
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     repo::{self, Filter},
     verify::{self, Verification},
 };
-use crate::{permissions::ReadAuditLog, state::AppState};
+use crate::{app::AppState, permissions::ReadAuditLog};
 
 const LONGEST_FILTER: usize = 100;
 

@@ -15,7 +15,7 @@ use super::{
     error::TicketError,
     events, metrics, repo,
 };
-use crate::state::AppState;
+use crate::app::AppState;
 
 const PAUSE: Duration = Duration::from_mins(1);
 const BATCH: u16 = 100;
@@ -48,7 +48,7 @@ async fn close_batch(state: &AppState, after: Duration) -> Result<usize, TicketE
     }
     tickets.iter_mut().for_each(Ticket::close);
     repo::close_in_op(&mut op, &tickets).await?;
-    let context = state.event_context(Actor::service(crate::NAME));
+    let context = state.event_context(Actor::service(crate::SERVICE_NAME));
     let closed: Result<Vec<NewEvent>, OutboxError> = tickets
         .iter()
         .map(|ticket| NewEvent::new(&context, &TicketClosed(events::snapshot(ticket))))

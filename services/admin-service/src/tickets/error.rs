@@ -1,10 +1,11 @@
 //! Why a call about a ticket is refused, and what the client is told.
 
+use common_db::idempotency::KeyError;
 use common_events::outbox::OutboxError;
 use common_utils::http::Problem;
 
 use super::entity::Refusal;
-use crate::{idempotent::KeyError, services::Unavailable};
+use crate::services::Unavailable;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TicketError {

@@ -15,5 +15,5 @@ pub(crate) fn register() {
 }
 
 pub(super) fn count(status: Status, tickets: u64) {
-    counter!(TICKETS, "service" => crate::LABEL, "status" => status.name()).increment(tickets);
+    counter!(TICKETS, "service" => crate::SERVICE, "status" => status.name()).increment(tickets);
 }

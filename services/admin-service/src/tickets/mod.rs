@@ -16,7 +16,10 @@ mod view;
 pub(crate) use closing::close_resolved;
 pub(crate) use metrics::register;
 
-use common_db::{Op, idempotency::SavedResponse};
+use common_db::{
+    Op,
+    idempotency::{RepeatableCall, SavedResponse},
+};
 use common_events::{
     NewEvent,
     contracts::{EventData, TicketAssigned, TicketCommented, TicketCreated, TicketResolved, TicketSnapshot},
@@ -34,7 +37,7 @@ use self::{
     repo::Filter,
     view::{TicketView, Viewer},
 };
-use crate::{idempotent::KeyedCall, staff, state::AppState};
+use crate::{app::AppState, staff};
 
 /// A ticket with more is a conversation that belongs elsewhere.
 const MOST_COMMENTS: usize = 500;
@@ -51,10 +54,10 @@ async fn create(
     state: &AppState,
     by: Person,
     new: NewTicket,
-    call: Option<&KeyedCall>,
+    call: &RepeatableCall,
 ) -> Result<Answer, TicketError> {
     let now = state.clock.now();
-    if let Some(saved) = already_answered(state, call).await? {
+    if let Some(saved) = call.answered(&state.pool, now).await? {
         return Ok(Answer::Replayed(saved));
     }
     if matches!(by, Person::Staff(_)) && !state.services.user_exists(new.requester).await? {
@@ -64,17 +67,13 @@ async fn create(
     let ticket = Ticket::open(new, now);
 
     let mut op = common_db::begin(&state.pool).await?;
-    if let Some(call) = call
-        && let Some(saved) = call.claim_in_op(&mut op, now).await?
-    {
+    if let Some(saved) = call.claim_in_op(&mut op, now).await? {
         return Ok(Answer::Replayed(saved));
     }
     repo::insert_in_op(&mut op, &ticket).await?;
     publish_in_op(&mut op, state, by, &ticket, TicketCreated).await?;
     let answer = answer(201, &TicketView::new(ticket, &[], by.into()))?;
-    if let Some(call) = call {
-        call.save_in_op(&mut op, &answer).await?;
-    }
+    call.save_in_op(&mut op, &answer).await?;
     op.commit().await?;
     metrics::count(Status::Open, 1);
     Ok(Answer::Ticket(answer))
@@ -86,13 +85,11 @@ async fn comment(
     by: Person,
     id: TicketId,
     (body, internal): (String, bool),
-    call: Option<&KeyedCall>,
+    call: &RepeatableCall,
 ) -> Result<Answer, TicketError> {
     let now = state.clock.now();
     let mut op = common_db::begin(&state.pool).await?;
-    if let Some(call) = call
-        && let Some(saved) = call.claim_in_op(&mut op, now).await?
-    {
+    if let Some(saved) = call.claim_in_op(&mut op, now).await? {
         return Ok(Answer::Replayed(saved));
     }
     let ticket = lock_in_op(&mut op, by, id).await?;
@@ -105,9 +102,7 @@ async fn comment(
     publish_in_op(&mut op, state, by, &ticket, TicketCommented).await?;
     comments.push(comment);
     let answer = answer(200, &TicketView::new(ticket, &comments, by.into()))?;
-    if let Some(call) = call {
-        call.save_in_op(&mut op, &answer).await?;
-    }
+    call.save_in_op(&mut op, &answer).await?;
     op.commit().await?;
     Ok(Answer::Ticket(answer))
 }
@@ -212,16 +207,6 @@ async fn require_related(state: &AppState, by: Person, related: Option<Related>)
         }),
     };
     if found { Ok(()) } else { Err(TicketError::UnknownRelated) }
-}
-
-async fn already_answered(
-    state: &AppState,
-    call: Option<&KeyedCall>,
-) -> Result<Option<SavedResponse>, TicketError> {
-    match call {
-        Some(call) => Ok(call.answered(&state.pool, state.clock.now()).await?),
-        None => Ok(None),
-    }
 }
 
 async fn publish_in_op<E: EventData>(

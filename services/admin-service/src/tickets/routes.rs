@@ -3,11 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use common_auth::Staff;
-use common_db::idempotency::{self, SavedResponse};
+use common_db::idempotency::{self, RepeatableCall, SavedResponse};
 use common_utils::{
     http::{
         ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
@@ -27,7 +27,7 @@ use super::{
     repo::Filter,
     view::{RelatedTo, TicketView, Viewer},
 };
-use crate::{idempotent::KeyedCall, permissions::WorkOnTickets, state::AppState, text};
+use crate::{app::AppState, permissions::WorkOnTickets, text};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -118,7 +118,7 @@ async fn create_ticket(
     headers: HeaderMap,
     ApiJson(body): ApiJson<CreateTicket>,
 ) -> Result<Response, Problem> {
-    let call = KeyedCall::read(&headers, staff.id, "ticket.create", &body)?;
+    let call = RepeatableCall::read(&headers, staff.id, "ticket.create", &body)?;
     let new = NewTicket {
         subject: body.subject,
         description: body.description,
@@ -126,7 +126,7 @@ async fn create_ticket(
         requester: body.requester_id,
         related: body.related_to.map(Into::into),
     };
-    Ok(super::create(&state, Person::Staff(staff.id), new, call.as_ref()).await?.into_response())
+    Ok(super::create(&state, Person::Staff(staff.id), new, &call).await?.into_response())
 }
 
 /// Lists tickets, newest first.
@@ -193,9 +193,9 @@ async fn comment_ticket(
     headers: HeaderMap,
     ApiJson(body): ApiJson<CreateTicketComment>,
 ) -> Result<Response, Problem> {
-    let call = KeyedCall::read(&headers, staff.id, &format!("ticket.comment:{id}"), &body)?;
+    let call = RepeatableCall::read(&headers, staff.id, &format!("ticket.comment:{id}"), &body)?;
     let content = (body.body, body.internal);
-    Ok(super::comment(&state, Person::Staff(staff.id), id, content, call.as_ref()).await?.into_response())
+    Ok(super::comment(&state, Person::Staff(staff.id), id, content, &call).await?.into_response())
 }
 
 /// Gives a ticket to somebody who works on tickets; it is then in progress.
@@ -246,10 +246,7 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         match self {
             Self::Ticket(answer) => shown(answer).into_response(),
-            Self::Replayed(answer) => {
-                let header = HeaderName::from_static(idempotency::REPLAYED_HEADER);
-                ([(header, HeaderValue::from_static("true"))], shown(answer)).into_response()
-            }
+            Self::Replayed(answer) => idempotency::replayed(shown(answer)),
         }
     }
 }

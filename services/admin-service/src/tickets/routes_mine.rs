@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common_auth::CurrentUser;
+use common_db::idempotency::RepeatableCall;
 use common_utils::{
     http::{
         ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
@@ -25,7 +26,7 @@ use super::{
     repo::Filter,
     view::{RelatedTo, TicketView, Viewer},
 };
-use crate::{idempotent::KeyedCall, state::AppState, text};
+use crate::{app::AppState, text};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -73,7 +74,7 @@ async fn create_own_ticket(
     headers: HeaderMap,
     ApiJson(body): ApiJson<CreateOwnTicket>,
 ) -> Result<Response, Problem> {
-    let call = KeyedCall::read(&headers, user.id, "ticket.create_own", &body)?;
+    let call = RepeatableCall::read(&headers, user.id, "ticket.create_own", &body)?;
     let new = NewTicket {
         subject: body.subject,
         description: body.description,
@@ -81,7 +82,7 @@ async fn create_own_ticket(
         requester: user.id,
         related: body.related_to.map(Into::into),
     };
-    Ok(super::create(&state, Person::Customer(user.id), new, call.as_ref()).await?.into_response())
+    Ok(super::create(&state, Person::Customer(user.id), new, &call).await?.into_response())
 }
 
 /// Lists one's own tickets, newest first.
@@ -145,7 +146,7 @@ async fn comment_own_ticket(
     headers: HeaderMap,
     ApiJson(body): ApiJson<CreateOwnTicketComment>,
 ) -> Result<Response, Problem> {
-    let call = KeyedCall::read(&headers, user.id, &format!("ticket.comment_own:{id}"), &body)?;
+    let call = RepeatableCall::read(&headers, user.id, &format!("ticket.comment_own:{id}"), &body)?;
     let content = (body.body, false);
-    Ok(super::comment(&state, Person::Customer(user.id), id, content, call.as_ref()).await?.into_response())
+    Ok(super::comment(&state, Person::Customer(user.id), id, content, &call).await?.into_response())
 }

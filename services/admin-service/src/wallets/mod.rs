@@ -9,8 +9,8 @@ use common_utils::{
 };
 
 use crate::{
+    app::AppState,
     services::{FreezeCall, FreezeError, WalletStatus},
-    state::AppState,
 };
 
 impl From<FreezeError> for Problem {

@@ -12,9 +12,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use crate::{
+    app::AppState,
     permissions::FreezeWallets,
     services::{FreezeCall, WalletStatus},
-    state::AppState,
     text,
 };
 

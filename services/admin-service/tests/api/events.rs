@@ -9,6 +9,7 @@ use common_events::{
     Actor, EventContext, KafkaConfig, NewEvent,
     contracts::{Amount, EventData, TransactionCompleted, TransactionSnapshot, UserSnapshot, UserUpdated},
     outbox,
+    testing::kafka,
 };
 use common_utils::{
     clock::{Clock, SharedClock, SystemClock},
@@ -93,7 +94,7 @@ async fn actions(world: &World, query: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_anywhere_is_in_the_log_once() {
-    let (world, kafka) = (World::new().await, world::kafka().await);
+    let (world, kafka) = (World::new().await, kafka().await);
     // Two instances share the work.
     let clock: SharedClock = Arc::new(SystemClock);
     let one = Running::start(&world, Arc::clone(&clock), &kafka).await;
@@ -126,7 +127,7 @@ async fn what_happens_anywhere_is_in_the_log_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_resolved_long_ago_is_closed_and_final() {
-    let (world, kafka) = (World::new().await, world::kafka().await);
+    let (world, kafka) = (World::new().await, kafka().await);
     let staff = world.person(Role::Support);
     let (resolved, open) = (world.ticket(&staff, &staff).await, world.ticket(&staff, &staff).await);
     let path = format!("/api/v1/admin/tickets/{resolved}");

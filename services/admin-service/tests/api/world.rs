@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use admin_service::{
-    AdminEvents,
-    app::App,
+    AdminEvents, App,
     config::{Config, ServiceUrls},
 };
 use axum::{
@@ -13,15 +12,15 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use common_auth::{
-    Authenticator, Claims, Role, claims, service_token::ServiceTokens, signing::TokenSigner,
-    verify::TokenVerifier,
-};
+use common_auth::{Claims, Role, service_token::ServiceTokens, signing::TokenSigner, testing as auth};
 use common_db::testing::TestDb;
-use common_events::{Event, EventHandler, KafkaConfig};
+use common_events::{
+    Event, EventHandler, KafkaConfig,
+    testing::{no_kafka, redis},
+};
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock, SystemClock},
-    config::{ListenConfig, RedisConfig},
+    config::ListenConfig,
     ids::{self, UserId},
 };
 use http_body_util::BodyExt;
@@ -82,7 +81,7 @@ impl World {
         let tokens = ServiceTokens::new(SERVICE_SECRET, SystemClock::shared()).unwrap();
         let (neighbours, address) = Neighbours::start(tokens).await;
         let mut world = Self { db, neighbours, router: Router::new(), address, signer };
-        world.router = world.app(SystemClock::shared(), nowhere()).router();
+        world.router = world.app(SystemClock::shared(), no_kafka()).router();
         world
     }
 
@@ -104,36 +103,22 @@ impl World {
             },
             close_after: Duration::from_hours(14 * 24),
         };
-        let keys = [self.signer.public_key().clone()];
-        let authenticator = Authenticator {
-            tokens: Arc::new(TokenVerifier::with_keys(claims::DEFAULT_ISSUER, &keys, Arc::clone(&clock))),
-            services: ServiceTokens::new(SERVICE_SECRET, Arc::clone(&clock)).unwrap(),
-        };
+        let services = ServiceTokens::new(SERVICE_SECRET, Arc::clone(&clock)).unwrap();
+        let authenticator = auth::authenticator(&self.signer, services, &clock);
         App::new(config, authenticator, clock).unwrap()
     }
 
     /// The service in a world where nobody listens at the other services' addresses.
     pub(crate) fn alone(&self) -> Router {
-        self.app_with(SystemClock::shared(), nowhere(), "http://127.0.0.1:1").router()
+        self.app_with(SystemClock::shared(), no_kafka(), "http://127.0.0.1:1").router()
     }
 
     /// Somebody with a role of staff or none, whom identity-service knows.
     pub(crate) fn person(&self, role: Role) -> Caller {
         let id = ids::new_id();
         self.neighbours.tell(|known| known.users.insert(id));
-        let now = SystemClock.now().timestamp();
         let roles = if role == Role::User { vec![role] } else { vec![Role::User, role] };
-        let claims = Claims {
-            iss: claims::DEFAULT_ISSUER.to_owned(),
-            aud: claims::AUDIENCE.to_owned(),
-            sub: UserId::from(id),
-            sid: ids::new_id(),
-            roles,
-            tier: 1,
-            iat: now,
-            exp: now + 900,
-            nbf: None,
-        };
+        let claims = Claims { roles, ..auth::claims(UserId::from(id), SystemClock.now()) };
         Caller { id, token: self.signer.sign(&claims).unwrap() }
     }
 
@@ -225,33 +210,6 @@ pub(crate) fn user_event(user: Uuid, roles: &[&str], status: &str) -> Event {
 pub(crate) fn ahead(by: chrono::TimeDelta) -> SharedClock {
     let at: DateTime<Utc> = SystemClock.now() + by;
     ManualClock::new(at)
-}
-
-/// For tests that publish nothing.
-fn nowhere() -> KafkaConfig {
-    KafkaConfig {
-        brokers: "127.0.0.1:1".to_owned(),
-        client_id: "test".to_owned(),
-        prefix: String::new(),
-        embedded: false,
-    }
-}
-
-/// The real Kafka, with topics of a test's own.
-pub(crate) async fn kafka() -> KafkaConfig {
-    let brokers = std::env::var("TEST_KAFKA_BROKERS")
-        .expect("no Kafka: set TEST_KAFKA_BROKERS, or run scripts/test.sh");
-    let prefix = format!("test-{}-", ids::new_id().simple());
-    let config = KafkaConfig { brokers, client_id: "test".to_owned(), prefix, embedded: false };
-    common_events::topics::ensure(&config).await.unwrap();
-    config
-}
-
-fn redis() -> RedisConfig {
-    let url = std::env::var("TEST_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:1".to_owned());
-    let address = url.rsplit(['/', '@']).find(|part| part.contains(':')).expect("host and port");
-    let (host, port) = address.split_once(':').unwrap();
-    RedisConfig { host: host.to_owned(), port: port.parse().unwrap(), password: None }
 }
 
 /// Asks until the answer is there.

@@ -3,10 +3,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use common_db::idempotency::{IdempotencyKey, REPLAYED_HEADER};
+use common_db::idempotency::{self, IdempotencyKey};
 use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -114,11 +114,8 @@ async fn register(
     let (new, password) = request.parse()?;
     let registered = state.auth.register(new, password, key).await?;
     let body = Json(SignedInAnswer::from(registered.signed_in));
-    let mut response = (StatusCode::CREATED, body).into_response();
-    if registered.replayed {
-        response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let response = (StatusCode::CREATED, body).into_response();
+    Ok(if registered.replayed { idempotency::replayed(response) } else { response })
 }
 
 /// Log in

@@ -3,9 +3,9 @@
 use std::{process::Stdio, time::Duration};
 
 use common_db::testing::TestDb;
-use common_events::{KafkaConfig, topics};
+use common_events::testing::kafka;
 use common_utils::ids;
-use identity_service::{SERVICE, SERVICE_NAME, migrations};
+use identity_service::{SERVICE, migrations};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -71,24 +71,15 @@ async fn published(db: &TestDb) -> i64 {
 
 #[tokio::test]
 async fn it_serves_publishes_and_tells_no_secret() {
-    let brokers =
-        std::env::var("TEST_KAFKA_BROKERS").expect("TEST_KAFKA_BROKERS is not set: run scripts/test.sh");
-    let prefix = format!("t{}-", ids::new_id().simple());
-    let kafka = KafkaConfig {
-        brokers: brokers.clone(),
-        client_id: SERVICE_NAME.to_owned(),
-        prefix: prefix.clone(),
-        embedded: false,
-    };
-    topics::ensure(&kafka).await.unwrap();
+    let kafka = kafka().await;
     let (db, keys) = (TestDb::create(SERVICE, &migrations()).await, tempfile::tempdir().unwrap());
     let (twin, _twin) = crate::kyc::twin().await;
     let mut command = binary(&db);
     command
         .env("PORT", "0")
         .env("KEYS_DIR", keys.path())
-        .env("KAFKA_BROKERS", brokers)
-        .env("KAFKA_PREFIX", prefix)
+        .env("KAFKA_BROKERS", kafka.brokers)
+        .env("KAFKA_PREFIX", kafka.prefix)
         .env("KYC_BASE_URL", twin)
         .env("KYC_API_KEY", "kyc-key-of-the-tests")
         .env("LOG_FORMAT", "json")

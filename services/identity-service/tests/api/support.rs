@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use common_auth::service_token::ServiceTokens;
 use common_db::testing::TestDb;
-use common_events::KafkaConfig;
+use common_events::testing::no_kafka;
 use common_utils::{
     clock::{ManualClock, SharedClock},
     config::ListenConfig,
     http_client::BreakerConfig,
 };
 use identity_service::{
-    App, HttpKycConfig, SERVICE, SERVICE_NAME,
+    App, HttpKycConfig, SERVICE,
     config::{Config, PasswordConfig, TokenConfig},
     migrations,
 };
@@ -82,12 +82,7 @@ impl World {
         let config = Config {
             listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
             database: db.config.clone(),
-            kafka: KafkaConfig {
-                brokers: "127.0.0.1:9".to_owned(),
-                client_id: SERVICE_NAME.to_owned(),
-                prefix: String::new(),
-                embedded: false,
-            },
+            kafka: no_kafka(),
             keys_dir: keys.path().to_owned(),
             tokens: TokenConfig {
                 issuer: "wallet-platform".to_owned(),
@@ -97,7 +92,7 @@ impl World {
             passwords,
             kyc,
         };
-        let app = App::new(config, services.clone(), &shared).unwrap();
+        let app = App::new(config, services.clone(), shared).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = app.router();

@@ -1,7 +1,7 @@
 //! Which access tokens open a door.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use common_auth::{Claims, Role, claims::AUDIENCE, signing::TokenSigner};
+use common_auth::{Claims, signing::TokenSigner, testing};
 use common_utils::{clock::Clock, ids};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,18 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Person, World, answer, refusal};
 
 fn claims(world: &World, person: &Person) -> Claims {
-    let iat = world.clock.now().timestamp();
-    Claims {
-        iss: "wallet-platform".to_owned(),
-        aud: AUDIENCE.to_owned(),
-        sub: person.id.parse().unwrap(),
-        sid: ids::new_id(),
-        roles: vec![Role::User],
-        tier: 0,
-        iat,
-        exp: iat + 900,
-        nbf: None,
-    }
+    testing::claims(person.id.parse().unwrap(), world.clock.now())
 }
 
 #[tokio::test]

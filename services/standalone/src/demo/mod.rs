@@ -7,7 +7,6 @@ mod story;
 
 use std::time::Duration;
 
-use common_db::DbConfig;
 use common_utils::config::Env;
 
 /// Where the platform is, and who the staff are.
@@ -28,7 +27,7 @@ pub struct Options {
 }
 
 /// How long the demonstration waits for something that follows by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Plays the main job; an error tells which step went wrong.
 #[expect(clippy::print_stdout, reason = "a command for people")]
@@ -45,7 +44,7 @@ pub async fn play(options: &Options) -> anyhow::Result<()> {
 async fn verify_ledger() -> anyhow::Result<()> {
     println!("\n== The ledger is verified");
     let env = Env::of_process("standalone").shared_by("wallet");
-    let database = DbConfig::from_env(&env, wallet_service::config::DEFAULT_DATABASE)?;
+    let database = wallet_service::config::Config::database(&env)?;
     let pool = common_db::pool::connect("demo", &database);
     let report = wallet_service::ledger::verify::verify(&pool, None).await?;
     println!("{report}");

@@ -164,13 +164,15 @@ impl Deployment {
     fn logs(&self) -> String {
         let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
         let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
-        logs.map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().rev().take(25).collect();
-            let tail: Vec<&str> = lines.into_iter().rev().collect();
-            format!("--- {}\n{}\n", path.display(), tail.join("\n"))
-        })
-        .collect()
+        let tails: Vec<String> = logs
+            .map(|path| {
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                let lines: Vec<&str> = text.lines().rev().take(25).collect();
+                let tail: Vec<&str> = lines.into_iter().rev().collect();
+                format!("--- {}\n{}\n", path.display(), tail.join("\n"))
+            })
+            .collect();
+        tails.concat()
     }
 
     pub(crate) async fn get(&self, url: &str, token: &str) -> (u16, Value) {
@@ -189,6 +191,7 @@ impl Deployment {
 }
 
 impl Drop for Deployment {
+    #[expect(clippy::print_stderr, reason = "for whoever reads why a test failed")]
     fn drop(&mut self) {
         for child in self.running.lock().unwrap().values_mut() {
             let _ = child.kill();

@@ -3,12 +3,13 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use common_auth::CurrentUser;
-use common_db::idempotency::{IdempotencyKey, REPLAYED_HEADER};
+use common_db::idempotency::{self, IdempotencyKey};
 use common_utils::{
+    config::OpenCurrencies,
     contact::{Email, PhoneNumber},
     http::{ApiJson, FieldErrors, Problem, ProblemBody},
     ids::WalletId,
@@ -23,7 +24,6 @@ use validator::Validate;
 use super::{Answer, Recipient, TransferRequest, entity::RefusalCode};
 use crate::{
     app::AppState,
-    config::OpenCurrencies,
     transactions::{Status, Transaction, routes::TransactionBody},
 };
 
@@ -157,11 +157,8 @@ async fn send(
     let key = IdempotencyKey::required(&headers)?;
     let request = body.parse(&state.config.open_currencies)?;
     let Answer { transaction, replayed } = state.transfers.send(&user, key, request).await?;
-    let mut response = answered(transaction, &user);
-    if replayed {
-        response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let response = answered(transaction, &user);
+    Ok(if replayed { idempotency::replayed(response) } else { response })
 }
 
 /// A final transfer always gives the same answer.

@@ -2,14 +2,14 @@
 
 use common_db::testing::TestDb;
 use common_events::{
-    Actor, EventContext, KafkaConfig, NewEvent,
+    Actor, EventContext, NewEvent,
     contracts::{
         Amount, EntrySnapshot, UserRegistered, UserSnapshot, UserUpdated, VirtualAccountIssued,
         VirtualAccountSnapshot, WalletCreated, WalletCredited, WalletSnapshot,
     },
     outbox,
     relay::Relay,
-    topics,
+    testing::kafka,
     workers::Workers,
 };
 use common_utils::{clock::Clock, ids, money::Currency};
@@ -28,19 +28,13 @@ struct Platform {
 
 impl Platform {
     async fn new() -> Self {
-        let kafka = KafkaConfig {
-            brokers: std::env::var("TEST_KAFKA_BROKERS").expect("TEST_KAFKA_BROKERS, or run scripts/test.sh"),
-            client_id: "test".to_owned(),
-            prefix: format!("{}-", ids::new_id().simple()),
-            embedded: false,
-        };
-        topics::ensure(&kafka).await.unwrap();
+        let kafka = kafka().await;
         let world = World::with(|config| config.kafka = kafka.clone()).await;
         // Only events tell it anything here.
         world.peers.book().lookups_down = true;
         let others = TestDb::create("transaction", &transaction_service::migrations()).await;
         let stop = CancellationToken::new();
-        Workers::new(stop.clone()).relay(Relay {
+        Workers::new(&stop).relay(Relay {
             service: "other",
             pool: others.pool.clone(),
             database: others.config.clone(),

@@ -9,6 +9,7 @@ use common_utils::{clock::SharedClock, config::Env, ids};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
+use wallet_service::providers::Providers;
 
 use crate::{
     peers::new_person,
@@ -34,8 +35,8 @@ async fn platform() -> (World, RealWallet) {
     };
     let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
     let authenticator: Authenticator = world.authenticator();
-    let state = wallet_service::app::AppState::new(db.pool.clone(), clock, config, authenticator);
-    let router = wallet_service::app::App::with_state(state).router().unwrap();
+    let app = wallet_service::App::new(config, authenticator, Providers::default(), clock).unwrap();
+    let router = app.router();
     let stop = CancellationToken::new();
     let served = common_utils::http::server::serve(listener, router.clone(), stop.clone());
     tokio::spawn(served);

@@ -9,17 +9,13 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{
-    Authenticator, Claims, Role,
-    claims::{AUDIENCE, DEFAULT_ISSUER},
-    service_token::ServiceTokens,
-    signing::TokenSigner,
-    verify::TokenVerifier,
+    Authenticator, Claims, service_token::ServiceTokens, signing::TokenSigner, testing as auth,
 };
 use common_db::{PgPool, testing::TestDb};
-use common_events::KafkaConfig;
+use common_events::testing::{no_kafka, no_redis};
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock},
-    config::{ListenConfig, RedisConfig},
+    config::ListenConfig,
     ids::{self, UserId},
 };
 use http_body_util::BodyExt;
@@ -27,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use transaction_service::{app::App, config::Config};
+use transaction_service::{App, config::Config};
 use uuid::Uuid;
 
 use crate::peers::{Account, Peers, Person, new_person};
@@ -104,22 +100,19 @@ impl World {
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
         let signer = TokenSigner::ephemeral().unwrap();
-        let tokens =
-            TokenVerifier::with_keys(DEFAULT_ISSUER, &[signer.public_key().clone()], Arc::clone(&shared));
-        let authenticator = Authenticator { tokens: Arc::new(tokens), services: services.clone() };
+        let authenticator = auth::authenticator(&signer, services.clone(), &shared);
         let peers = Peers::start(services.clone(), signer.public_key().clone()).await;
         let keys = tempfile::tempdir().unwrap();
         let mut config = config(&db, &peers.url, &keys);
         adjust(&mut config);
-        let app = App::new(config.clone(), shared, authenticator.clone()).unwrap();
-        let router = app.router().unwrap();
+        let router = App::new(config.clone(), authenticator.clone(), shared).unwrap().router();
         Self { db, clock, peers, services, router, config, signer, authenticator, _keys: keys }
     }
 
     /// Another instance of the service, with its workers, until the token is cancelled.
     pub(crate) async fn run_instance(&self) -> CancellationToken {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        let app = App::new(self.config.clone(), clock, self.authenticator.clone()).unwrap();
+        let app = App::new(self.config.clone(), self.authenticator.clone(), clock).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(app.run(listener, shutdown.clone()));
@@ -168,19 +161,8 @@ impl World {
     }
 
     pub(crate) fn token_at(&self, user: Uuid, now: DateTime<Utc>) -> String {
-        let iat = now.timestamp();
-        let claims = Claims {
-            iss: DEFAULT_ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            sub: UserId::from(user),
-            sid: ids::new_id(),
-            roles: vec![Role::User],
-            tier: 1,
-            iat,
-            exp: iat + 100_000,
-            nbf: None,
-        };
-        self.signer.sign(&claims).unwrap()
+        let claims = auth::claims(UserId::from(user), now);
+        self.signer.sign(&Claims { exp: now.timestamp() + 100_000, ..claims }).unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -231,14 +213,9 @@ fn config(db: &TestDb, peers: &str, keys: &TempDir) -> Config {
     Config {
         listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
         database: db.config.clone(),
-        // Nobody listens there: whoever does not set another one shows that Kafka is not needed.
-        kafka: KafkaConfig {
-            brokers: "127.0.0.1:1".to_owned(),
-            client_id: "test".to_owned(),
-            prefix: String::new(),
-            embedded: false,
-        },
-        redis: RedisConfig { host: "127.0.0.1".to_owned(), port: 1, password: None },
+        // Whoever does not set another one shows that Kafka is not needed.
+        kafka: no_kafka(),
+        redis: no_redis(),
         identity_url: peers.to_owned(),
         wallet_url: peers.to_owned(),
         keys_dir: keys.path().to_owned(),

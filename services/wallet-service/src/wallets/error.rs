@@ -1,6 +1,6 @@
 //! Why a call about a wallet does not succeed.
 
-use common_db::constraint;
+use common_db::{constraint, idempotency::KeyError};
 use common_events::{HandlerError, outbox::OutboxError};
 use common_utils::{http::Problem, money::Currency};
 
@@ -18,11 +18,8 @@ pub enum WalletError {
     LimitExceeded,
     #[error("the wallet is closed")]
     Closed,
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    #[error("the first request with this key has no answer yet")]
-    InProgress,
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Ledger(LedgerError),
     #[error("an answer cannot be kept: {0}")]
@@ -83,8 +80,7 @@ impl From<WalletError> for Problem {
                 format!("You have {MOST_WALLETS} wallets, and that is as many as a person may have."),
             ),
             WalletError::Closed => Self::unprocessable("wallet_closed", "The wallet is closed for good."),
-            WalletError::KeyReused => common_db::idempotency::reused(),
-            WalletError::InProgress => common_db::idempotency::in_progress(),
+            WalletError::Key(error) => error.into(),
             WalletError::Ledger(error) => error.into(),
             WalletError::Encoding(error) => Self::internal(error),
         }

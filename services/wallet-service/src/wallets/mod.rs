@@ -14,7 +14,7 @@ pub(crate) mod routes;
 
 use common_db::{
     Op, PgPool,
-    idempotency::{self, Claim, IdempotencyKey, KnownKey, RequestHash, SavedResponse},
+    idempotency::{RepeatableCall, SavedResponse},
 };
 use common_events::{Actor, outbox};
 use common_utils::{
@@ -33,7 +33,7 @@ use crate::{
     app::AppState,
     ledger::{self, AccountStatus, Frozen, LedgerError},
 };
-use routes::{OpenWallet, WalletBody};
+use routes::WalletBody;
 
 /// The wallet, whoever's it is.
 pub async fn find(pool: &PgPool, id: WalletId) -> Result<Option<Wallet>, LedgerError> {
@@ -82,14 +82,13 @@ struct Answer {
 }
 
 impl Answer {
-    fn replayed(known: KnownKey) -> Result<Self, WalletError> {
-        let SavedResponse { status, body } = known.response.ok_or(WalletError::InProgress)?;
+    fn replayed(SavedResponse { status, body }: SavedResponse) -> Self {
         let refusal = body.get("code").and_then(Value::as_str).and_then(WalletError::of_code);
         let outcome = match refusal {
             Some(refusal) if status != CREATED => Err(refusal),
             _ => Ok(body),
         };
-        Ok(Self { outcome, replayed: true })
+        Self { outcome, replayed: true }
     }
 }
 
@@ -100,21 +99,15 @@ const REFUSED: u16 = 422;
 async fn open(
     state: &AppState,
     user: UserId,
-    request: &OpenWallet,
+    currency: Currency,
     name: Option<WalletName>,
-    key: Option<&IdempotencyKey>,
+    call: &RepeatableCall,
 ) -> Result<Answer, WalletError> {
     let mut op = common_db::begin(&state.pool).await?;
-    let caller = user.to_string();
-    if let Some(key) = key {
-        let hash = RequestHash::of("open wallet", request)?;
-        match idempotency::claim_in_op(&mut op, &caller, key, &hash, None, state.clock.now()).await? {
-            Claim::Fresh => {}
-            Claim::Known(known) => return Answer::replayed(known),
-            Claim::Mismatch => return Err(WalletError::KeyReused),
-        }
+    if let Some(saved) = call.claim_in_op(&mut op, state.clock.now()).await? {
+        return Ok(Answer::replayed(saved));
     }
-    let opened = open_own_in_op(&mut op, state, user, request.currency, name).await;
+    let opened = open_own_in_op(&mut op, state, user, currency, name).await;
     let (status, body, outcome) = match opened {
         Ok(wallet) => {
             let body = serde_json::to_value(WalletBody::new(wallet, state.clock.now()))?;
@@ -125,9 +118,7 @@ async fn open(
             (REFUSED, json!({ "code": code }), Err(error))
         }
     };
-    if let Some(key) = key {
-        idempotency::save_response_in_op(&mut op, &caller, key, &SavedResponse { status, body }).await?;
-    }
+    call.save_in_op(&mut op, &SavedResponse { status, body }).await?;
     op.commit().await?;
     Ok(Answer { outcome, replayed: false })
 }

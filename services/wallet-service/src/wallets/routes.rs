@@ -3,12 +3,12 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use common_auth::CurrentUser;
-use common_db::idempotency::{IdempotencyKey, REPLAYED_HEADER};
+use common_db::idempotency::{self, RepeatableCall};
 use common_utils::{
     http::{
         ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
@@ -39,9 +39,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct OpenWallet {
+struct OpenWallet {
     #[schema(value_type = String, example = "NGN", pattern = "^[A-Z]{3}$")]
-    pub(super) currency: Currency,
+    currency: Currency,
     /// What you call it.
     #[schema(max_length = 60, example = "Rent")]
     name: Option<String>,
@@ -199,23 +199,19 @@ async fn open_wallet(
     headers: HeaderMap,
     ApiJson(request): ApiJson<OpenWallet>,
 ) -> Result<Response, Problem> {
-    let key = IdempotencyKey::optional(&headers)?;
+    let call = RepeatableCall::read(&headers, user.id, "open wallet", &request)?;
     let name = request
         .name
         .as_deref()
         .map(WalletName::parse)
         .transpose()
         .map_err(|error| Problem::invalid_field("name", "out_of_range", error.to_string()))?;
-    let Answer { outcome, replayed } = super::open(&state, user.id, &request, name, key.as_ref()).await?;
-    let mut response = match outcome {
+    let Answer { outcome, replayed } = super::open(&state, user.id, request.currency, name, &call).await?;
+    let response = match outcome {
         Ok(body) => (StatusCode::CREATED, Json(body)).into_response(),
         Err(refusal) => Problem::from(refusal).into_response(),
     };
-    if replayed {
-        let header = HeaderName::from_static(REPLAYED_HEADER);
-        response.headers_mut().insert(header, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(if replayed { idempotency::replayed(response) } else { response })
 }
 
 /// One of your wallets.

@@ -298,7 +298,7 @@ async fn what_a_transaction_began_and_did_not_commit_never_was() {
 async fn a_database_that_is_gone_is_an_error_to_try_again() {
     let world = World::open().await;
     let (_, ada) = world.person_with(100).await;
-    world.db.pool.close().await;
+    world.state.pool.close().await;
     let error = world.ledger().post(vec![posting(vec![leg(equity(), of(ada), 1)])]).await.unwrap_err();
     assert!(matches!(error, LedgerError::Database(_)) && error.is_transient(), "{error:?}");
 }

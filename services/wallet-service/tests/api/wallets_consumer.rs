@@ -5,31 +5,21 @@ use std::time::Duration;
 use common_events::{
     Actor, EventContext, KafkaConfig, NewEvent,
     contracts::{EventData, UserRegistered, UserSnapshot, UserVerified},
-    outbox, topics,
+    outbox,
+    testing::{kafka, no_redis},
 };
-use common_utils::{clock::SystemClock, config::RedisConfig, ids, ids::UserId, telemetry};
+use common_utils::{clock::SystemClock, ids::UserId, telemetry};
 use tokio_util::sync::CancellationToken;
 use wallet_service::{
-    app::{App, AppState},
+    App,
     config::Config,
+    providers::Providers,
     wallets::{self, Wallet},
 };
 
 use crate::support::World;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A Kafka of this test's own, as far as names go.
-async fn kafka() -> KafkaConfig {
-    let config = KafkaConfig {
-        brokers: std::env::var("TEST_KAFKA_BROKERS").expect("set TEST_KAFKA_BROKERS, or run scripts/test.sh"),
-        client_id: "test".to_owned(),
-        prefix: format!("test-{}-", ids::new_id().simple()),
-        embedded: false,
-    };
-    topics::ensure(&config).await.unwrap();
-    config
-}
 
 fn snapshot(user: UserId) -> UserSnapshot {
     UserSnapshot {
@@ -68,25 +58,21 @@ async fn has_wallets(world: &World, user: UserId, count: usize) {
 }
 
 fn config(world: &World, kafka: KafkaConfig) -> Config {
-    // Nobody answers there: Redis makes the service faster and is not needed.
-    let redis = RedisConfig { host: "127.0.0.1".to_owned(), port: 1, password: None };
-    Config { kafka, redis, ..(*world.state.config).clone() }
+    // Redis makes the service faster and is not needed.
+    Config { kafka, redis: no_redis(), ..(*world.state.config).clone() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registered_person_gets_a_wallet_through_kafka() {
     telemetry::metrics::install().unwrap();
     let world = World::open().await;
-    let state = AppState::new(
-        world.db.pool.clone(),
-        SystemClock::shared(),
-        config(&world, kafka().await),
-        world.state.authenticator.clone(),
-    );
+    let config = config(&world, kafka().await);
+    let authenticator = world.state.authenticator.clone();
+    let app = App::new(config, authenticator, Providers::default(), SystemClock::shared()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let service = tokio::spawn(App::with_state(state).run(listener, shutdown.clone()));
+    let service = tokio::spawn(app.run(listener, shutdown.clone()));
 
     let (ada, bola) = (UserId::new(), UserId::new());
     publish(&world, ada, &UserRegistered(snapshot(ada))).await;

@@ -14,10 +14,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     routing::get,
 };
-use common_auth::{
-    Authenticator, claims::DEFAULT_ISSUER, service_token::ServiceTokens, signing::TokenSigner,
-    verify::TokenVerifier,
-};
+use common_auth::{service_token::ServiceTokens, signing::TokenSigner, testing};
 use common_db::testing::TestDb;
 use common_utils::{
     clock::SystemClock,
@@ -31,8 +28,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use wallet_service::{
-    SERVICE,
-    app::{App, AppState},
+    App, AppState, SERVICE,
     config::Config,
     providers::{Providers, xpress},
     virtual_accounts,
@@ -122,14 +118,11 @@ impl Bank {
         let identity = IdentityStandIn { people: Arc::default(), tokens: tokens.clone() };
         let identity_url = identity.serve(stop.clone()).await;
         let signer = TokenSigner::ephemeral().unwrap();
-        let verifier =
-            TokenVerifier::with_keys(DEFAULT_ISSUER, &[signer.public_key().clone()], Arc::clone(&clock));
-        let authenticator = Authenticator { tokens: Arc::new(verifier), services: tokens };
+        let authenticator = testing::authenticator(&signer, tokens, &clock);
         let config = Config { database: db.config.clone(), ..Config::from_env(&env(&identity_url)).unwrap() };
-        let state =
-            AppState::new(db.pool.clone(), clock, config, authenticator).with_providers(providers(&twin));
-        let router = App::with_state(state.clone()).router().unwrap();
-        tokio::spawn(server::serve(listener, router, stop.clone()));
+        let app = App::new(config, authenticator, providers(&twin), clock).unwrap();
+        let state = app.state().clone();
+        tokio::spawn(server::serve(listener, app.router(), stop.clone()));
         Self { db, state, service, twin, http: reqwest::Client::new(), identity, _stop: stop.drop_guard() }
     }
 

@@ -9,13 +9,7 @@ use axum::{
     http::{Method, Request, Response, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use common_auth::{
-    Authenticator, Claims, Role,
-    claims::{AUDIENCE, DEFAULT_ISSUER},
-    service_token::ServiceTokens,
-    signing::TokenSigner,
-    verify::TokenVerifier,
-};
+use common_auth::{service_token::ServiceTokens, signing::TokenSigner, testing};
 use common_db::testing::TestDb;
 use common_events::{Event, EventHandler};
 use common_utils::{
@@ -28,11 +22,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use wallet_service::{
-    SERVICE,
-    app::{App, AppState},
+    App, AppState, SERVICE,
     config::Config,
     ledger::{AccountRef, Ledger, Leg, PlatformAccount, Posting, PostingResult, PostingType},
-    providers,
+    providers::{self, Providers},
     wallets::UserEvents,
 };
 
@@ -76,16 +69,12 @@ impl World {
         let clock = ManualClock::new("2026-01-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let signer = TokenSigner::ephemeral().unwrap();
-        let keys = [signer.public_key().clone()];
-        let authenticator = Authenticator {
-            tokens: Arc::new(TokenVerifier::with_keys(DEFAULT_ISSUER, &keys, Arc::clone(&shared))),
-            services: ServiceTokens::new(&[7; 32], Arc::clone(&shared)).unwrap(),
-        };
+        let services = ServiceTokens::new(&[7; 32], Arc::clone(&shared)).unwrap();
+        let authenticator = testing::authenticator(&signer, services, &shared);
         let config = Config::from_env(&Env::from_values(SERVICE, [].into())).unwrap();
         let config = Config { database: db.config.clone(), ..config };
-        let state = AppState::new(db.pool.clone(), shared, config, authenticator);
-        let router = App::with_state(state.clone()).router().unwrap();
-        Self { db, clock, state, signer, router }
+        let app = App::new(config, authenticator, Providers::default(), shared).unwrap();
+        Self { db, clock, state: app.state().clone(), signer, router: app.router() }
     }
 
     /// With a provider that issues account numbers. Nobody answers at its address.
@@ -96,8 +85,8 @@ impl World {
             ("PROVIDUS_WEBHOOK_SECRET", "secret"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let providers = providers::config::from_env(&Env::from_values(SERVICE, values.into())).unwrap();
-        self.state = self.state.with_providers(providers);
+        self.state.providers =
+            providers::config::from_env(&Env::from_values(SERVICE, values.into())).unwrap();
         self
     }
 
@@ -107,19 +96,7 @@ impl World {
 
     /// An access token of this person.
     pub(crate) fn token(&self, user: UserId) -> String {
-        let iat = self.clock.now().timestamp();
-        let claims = Claims {
-            iss: DEFAULT_ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            sub: user,
-            sid: ids::new_id(),
-            roles: vec![Role::User],
-            tier: 0,
-            iat,
-            exp: iat + 900,
-            nbf: None,
-        };
-        self.signer.sign(&claims).unwrap()
+        self.signer.sign(&testing::claims(user, self.clock.now())).unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
