@@ -6,6 +6,8 @@ use common_utils::config::{ConfigError, Env};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::SslConfig;
+
 #[derive(Debug, Clone)]
 pub struct DbConfig {
     pub host: String,
@@ -13,6 +15,7 @@ pub struct DbConfig {
     pub name: String,
     pub user: String,
     pub password: Option<SecretString>,
+    pub ssl: SslConfig,
     pub max_connections: u32,
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
@@ -26,6 +29,7 @@ impl DbConfig {
             name: env.text("DB_NAME", default_name),
             user: env.text("DB_USER", "wallet"),
             password: env.secret("DB_PASSWORD"),
+            ssl: SslConfig::from_env(env)?,
             max_connections: env.parse("DB_MAX_CONNECTIONS", 16)?,
             statement_timeout: env.seconds("DB_STATEMENT_TIMEOUT_SECONDS", 10)?,
             lock_timeout: env.seconds("DB_LOCK_TIMEOUT_SECONDS", 5)?,
@@ -45,6 +49,7 @@ impl DbConfig {
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),
                 ("idle_in_transaction_session_timeout", "30000".to_owned()),
             ]);
+        let options = self.ssl.options(options);
         match &self.password {
             Some(password) => options.password(password.expose_secret()),
             None => options,
@@ -56,6 +61,7 @@ impl DbConfig {
         let mut config = tokio_postgres::Config::new();
         config.host(&self.host).port(self.port).dbname(database).user(&self.user);
         config.connect_timeout(Duration::from_secs(5)).application_name("migrate");
+        config.ssl_mode(self.ssl.mode());
         if let Some(password) = &self.password {
             config.password(password.expose_secret());
         }

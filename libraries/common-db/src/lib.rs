@@ -8,7 +8,9 @@ pub mod migrate;
 pub mod op;
 pub mod pool;
 pub mod testing;
+mod tls;
 
 pub use config::DbConfig;
 pub use op::{Op, begin};
 pub use sqlx::PgPool;
+pub use tls::{SslConfig, SslMode};

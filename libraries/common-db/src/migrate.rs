@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use refinery::{Migration, Runner};
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::DbConfig;
 
@@ -180,7 +180,7 @@ async fn create_database(config: &DbConfig) -> anyhow::Result<()> {
 async fn connect(config: &DbConfig, database: &str) -> anyhow::Result<Client> {
     let (client, connection) = config
         .tokio_postgres(database)
-        .connect(NoTls)
+        .connect(config.ssl.connector()?)
         .await
         .with_context(|| format!("cannot connect to {database} on {}:{}", config.host, config.port))?;
     tokio::spawn(async move {

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use crate::{
-    DbConfig,
+    DbConfig, SslConfig,
     migrate::{self, Migrations, Mode},
 };
 
@@ -80,6 +80,7 @@ fn config(admin: &PgConnectOptions, name: &str) -> DbConfig {
         name: name.to_owned(),
         user: admin.get_username().to_owned(),
         password: password_from_url().map(SecretString::from),
+        ssl: SslConfig::default(),
         max_connections: 12,
         statement_timeout: std::time::Duration::from_secs(20),
         lock_timeout: std::time::Duration::from_secs(10),
