@@ -82,6 +82,11 @@ impl EventContext {
     pub fn new(source: &'static str, actor: Actor, now: DateTime<Utc>) -> Self {
         Self { source, actor, now }
     }
+
+    /// The service as labels of metrics name it: `wallet` of `wallet-service`.
+    pub(crate) fn service_label(&self) -> &'static str {
+        self.source.strip_suffix("-service").unwrap_or(self.source)
+    }
 }
 
 impl Event {

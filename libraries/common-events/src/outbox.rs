@@ -45,7 +45,11 @@ impl NewEvent {
         }
         if bytes > LARGE_MESSAGE_BYTES {
             tracing::warn!(kind = T::TYPE, bytes, "an unusually large event");
-            counter!("wallet_outbox_large_events_total", "type" => T::TYPE).increment(1);
+            counter!(
+                "wallet_outbox_large_events_total",
+                "service" => context.service_label(), "type" => T::TYPE
+            )
+            .increment(1);
         }
         let created_at = context.now;
         Ok(Self { id, topic: T::TOPIC.name(), key: data.key(), kind: T::TYPE, payload, created_at })
@@ -79,4 +83,45 @@ pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), Outbo
     .execute(&mut **op)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::{Actor, Topic};
+
+    #[derive(serde::Serialize)]
+    struct Large(String);
+
+    impl EventData for Large {
+        const TYPE: &'static str = "wallet.large";
+        const VERSION: u16 = 1;
+        const TOPIC: Topic = Topic::Wallet;
+
+        fn key(&self) -> String {
+            "key".to_owned()
+        }
+
+        fn subject(&self) -> String {
+            "wallet/key".to_owned()
+        }
+    }
+
+    #[test]
+    fn large_events_are_counted_for_their_service() {
+        let context =
+            EventContext::new("wallet-service", Actor::service("wallet-service"), DateTime::UNIX_EPOCH);
+        let event = |bytes| NewEvent::new(&context, &Large("x".repeat(bytes))).map(|event| event.kind);
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let page = metrics::with_local_recorder(&recorder, || {
+            assert!(event(1).is_ok() && event(LARGE_MESSAGE_BYTES).is_ok());
+            assert!(matches!(event(MAX_MESSAGE_BYTES), Err(OutboxError::TooLarge { .. })));
+            recorder.handle().render()
+        });
+        let line = r#"wallet_outbox_large_events_total{service="wallet",type="wallet.large"} 1"#;
+        assert!(page.contains(line), "{page}");
+    }
 }

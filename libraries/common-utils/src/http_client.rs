@@ -35,8 +35,12 @@ impl Default for ClientConfig {
     }
 }
 
-/// A client for one remote system, which has a breaker of its own.
-pub fn build(remote: &'static str, config: &ClientConfig) -> anyhow::Result<ClientWithMiddleware> {
+/// A client of `service` for one remote system, which has a breaker of its own.
+pub fn build(
+    service: &'static str,
+    remote: &'static str,
+    config: &ClientConfig,
+) -> anyhow::Result<ClientWithMiddleware> {
     let builder = reqwest::Client::builder();
     let builder = if config.proxy { builder } else { builder.no_proxy() };
     let client = builder
@@ -50,7 +54,7 @@ pub fn build(remote: &'static str, config: &ClientConfig) -> anyhow::Result<Clie
         .build_with_max_retries(config.retries);
     Ok(ClientBuilder::new(client)
         .with(RetryIdempotent(RetryTransientMiddleware::new_with_policy(backoff)))
-        .with(BreakerMiddleware(Arc::new(Breaker::new(remote, config.breaker.clone()))))
+        .with(BreakerMiddleware(Arc::new(Breaker::new(service, remote, config.breaker.clone()))))
         .with(Propagate)
         .build())
 }

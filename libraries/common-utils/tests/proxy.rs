@@ -24,7 +24,7 @@ async fn says(words: &'static str) -> String {
 }
 
 async fn answer(config: &ClientConfig, address: &str) -> String {
-    let client = http_client::build("service", config).unwrap();
+    let client = http_client::build("test", "service", config).unwrap();
     client.get(address).send().await.unwrap().text().await.unwrap()
 }
 

@@ -113,7 +113,7 @@ impl Services {
     pub(crate) fn new(urls: &ServiceUrls, tokens: &ServiceTokens) -> anyhow::Result<Self> {
         let config = ClientConfig { timeout: Duration::from_secs(3), retries: 1, ..ClientConfig::default() };
         let remote = |name, base: &str| {
-            let client = http_client::build(name, &config)?;
+            let client = http_client::build(crate::SERVICE, name, &config)?;
             anyhow::Ok(Remote { name, base: base.to_owned(), client, tokens: tokens.clone() })
         };
         Ok(Self(Arc::new(Remotes {

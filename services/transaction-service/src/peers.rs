@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::SERVICE_NAME;
+use crate::{SERVICE, SERVICE_NAME};
 
 /// One other service.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl Peer {
         tokens: ServiceTokens,
     ) -> anyhow::Result<Self> {
         let config = ClientConfig { timeout, ..ClientConfig::default() };
-        Ok(Self { name, base: base.to_owned(), client: http_client::build(name, &config)?, tokens })
+        Ok(Self { name, base: base.to_owned(), client: http_client::build(SERVICE, name, &config)?, tokens })
     }
 
     /// None when there is no such thing. Safe to repeat, so it is repeated when it fails.

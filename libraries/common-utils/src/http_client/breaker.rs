@@ -31,6 +31,7 @@ enum State {
 
 #[derive(Debug)]
 pub struct Breaker {
+    service: &'static str,
     remote: &'static str,
     config: BreakerConfig,
     state: Mutex<State>,
@@ -45,9 +46,17 @@ pub struct Permit<'a> {
 }
 
 impl Breaker {
-    pub fn new(remote: &'static str, config: BreakerConfig) -> Self {
+    /// `service` calls `remote`.
+    pub fn new(service: &'static str, remote: &'static str, config: BreakerConfig) -> Self {
         describe_gauge!("wallet_client_circuit_open", "1 while calls to this remote system are held back.");
-        Self { remote, config, state: Mutex::new(State::Closed { failures: 0 }) }
+        let breaker = Self { service, remote, config, state: Mutex::new(State::Closed { failures: 0 }) };
+        breaker.show(false);
+        breaker
+    }
+
+    fn show(&self, open: bool) {
+        let value = if open { 1.0 } else { 0.0 };
+        gauge!("wallet_client_circuit_open", "service" => self.service, "remote" => self.remote).set(value);
     }
 
     pub fn remote(&self) -> &'static str {
@@ -76,8 +85,7 @@ impl Breaker {
             }
             (_, Some(false)) => State::Open { until: Instant::now() + self.config.pause },
         };
-        let open = if matches!(*state, State::Open { .. }) { 1.0 } else { 0.0 };
-        gauge!("wallet_client_circuit_open", "remote" => self.remote).set(open);
+        self.show(matches!(*state, State::Open { .. }));
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn opens_after_failures_in_a_row_and_lets_one_call_try() {
-        let breaker = Breaker::new("bank", BreakerConfig { failures: 2, pause: Duration::ZERO });
+        let breaker = Breaker::new("wallet", "bank", BreakerConfig { failures: 2, pause: Duration::ZERO });
         assert!(call(&breaker, false) && call(&breaker, true) && call(&breaker, false));
         assert!(matches!(*breaker.state.lock().unwrap(), State::Closed { failures: 1 }));
         assert!(call(&breaker, false));
@@ -115,7 +123,8 @@ mod tests {
 
     #[test]
     fn callers_that_go_away_do_not_open_it() {
-        let breaker = Breaker::new("bank", BreakerConfig { failures: 2, pause: Duration::from_millis(10) });
+        let breaker =
+            Breaker::new("wallet", "bank", BreakerConfig { failures: 2, pause: Duration::from_millis(10) });
         for _ in 0..5 {
             drop(breaker.try_acquire().expect("it is closed"));
         }
@@ -129,8 +138,23 @@ mod tests {
 
     #[test]
     fn stays_open_for_its_pause() {
-        let breaker = Breaker::new("bank", BreakerConfig { failures: 1, pause: Duration::from_hours(1) });
+        let breaker =
+            Breaker::new("wallet", "bank", BreakerConfig { failures: 1, pause: Duration::from_hours(1) });
         assert!(call(&breaker, false));
         assert!(!call(&breaker, true));
+    }
+
+    #[test]
+    fn its_gauge_names_both_ends() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let page = metrics::with_local_recorder(&recorder, || {
+            let config = BreakerConfig { failures: 1, pause: Duration::from_hours(1) };
+            let _unused = Breaker::new("transaction", "bank", config.clone());
+            call(&Breaker::new("wallet", "bank", config), false);
+            recorder.handle().render()
+        });
+        let gauge = |service| format!("wallet_client_circuit_open{{service=\"{service}\",remote=\"bank\"}}");
+        assert!(page.contains(&format!("{} 1", gauge("wallet"))), "{page}");
+        assert!(page.contains(&format!("{} 0", gauge("transaction"))), "there from the start: {page}");
     }
 }

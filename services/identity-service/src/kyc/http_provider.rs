@@ -49,7 +49,7 @@ impl HttpKycProvider {
         let patience =
             ClientConfig { timeout: config.timeout, retries: 0, proxy: true, breaker: config.breaker };
         Ok(Self {
-            client: http_client::build("kyc", &patience)?,
+            client: http_client::build(crate::SERVICE, "kyc", &patience)?,
             verify: http_client::join(&config.base_url, "/kyc/bvn/verify")?,
             api_key: config.api_key,
         })

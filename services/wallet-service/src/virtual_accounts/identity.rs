@@ -42,7 +42,7 @@ struct Verified {
 
 impl Identity {
     pub fn new(base_url: &str, tokens: ServiceTokens) -> anyhow::Result<Self> {
-        let http = http_client::build("identity", &ClientConfig::default())?;
+        let http = http_client::build(crate::SERVICE, "identity", &ClientConfig::default())?;
         http_client::join(base_url, "/")?;
         Ok(Self { http, base_url: base_url.to_owned(), tokens })
     }

@@ -33,7 +33,7 @@ impl Client {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
         let patience = ClientConfig { timeout: config.timeout, proxy: true, ..ClientConfig::default() };
         Ok(Self {
-            http: http_client::build(NAME, &patience)?,
+            http: http_client::build(crate::SERVICE, NAME, &patience)?,
             base_url: config.base_url.clone(),
             api_key: config.api_key.clone(),
         })
