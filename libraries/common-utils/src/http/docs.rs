@@ -3,13 +3,18 @@
 mod merge;
 
 use axum::{Json, Router, http::StatusCode, routing::get};
-use utoipa::openapi::{
-    OpenApi, RefOr,
-    security::{Http, HttpAuthScheme, SecurityScheme},
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        OpenApi, RefOr,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use merge::merge;
+
+use super::ProblemBody;
 
 /// Adds what all services have in common to a generated description.
 pub fn finish(mut api: OpenApi, title: &str, description: &str) -> OpenApi {
@@ -23,6 +28,9 @@ pub fn finish(mut api: OpenApi, title: &str, description: &str) -> OpenApi {
     let bearer =
         SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
     components.security_schemes.insert("bearer".to_owned(), bearer.into());
+    let mut problem = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
+    ProblemBody::schemas(&mut problem);
+    components.schemas.extend(problem);
     describe_responses(&mut api);
     api
 }

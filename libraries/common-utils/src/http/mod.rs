@@ -15,5 +15,5 @@ mod validation;
 pub use context::with_context;
 pub use json::{ApiJson, ApiPath, ApiQuery};
 pub use measure::measured;
-pub use problem::{FieldError, Problem, ProblemBody};
+pub use problem::{FieldError, Problem, ProblemBody, Refused};
 pub use validation::FieldErrors;

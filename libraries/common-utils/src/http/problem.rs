@@ -2,7 +2,7 @@
 //!
 //! What a client sees (`detail`, `errors`) and what we log (`source`) are kept apart: internal text never leaves.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,7 +10,10 @@ use axum::{
     response::IntoResponse,
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response},
+};
 
 /// One field that was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -62,6 +65,18 @@ pub struct ProblemBody {
     pub instance: String,
     pub correlation_id: String,
     pub errors: Vec<FieldError>,
+}
+
+/// A refusal with this status, as the contract shows it where its name says enough.
+#[derive(Debug)]
+pub struct Refused<const STATUS: u16>;
+
+impl<const STATUS: u16> IntoResponses for Refused<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
+        let response = ResponseBuilder::new().content("application/problem+json", body).build();
+        BTreeMap::from([(STATUS.to_string(), response.into())])
+    }
 }
 
 impl Problem {

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use common_auth::Staff;
 use common_utils::http::{
-    ApiQuery, FieldErrors, Problem, ProblemBody,
+    ApiQuery, FieldErrors, Problem, Refused,
     paging::{self, Limit, Page},
 };
 use serde::{Deserialize, Serialize};
@@ -143,9 +143,7 @@ fn fits(text: &str) -> bool {
     get, path = "/api/v1/admin/audit-logs", tag = "audit log", security(("bearer" = [])), params(AuditQuery),
     responses(
         (status = 200, body = Page<EntryView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<422>,
     )
 )]
 async fn list_audit_logs(
@@ -167,8 +165,7 @@ async fn list_audit_logs(
     get, path = "/api/v1/admin/audit-logs/verify", tag = "audit log", security(("bearer" = [])),
     responses(
         (status = 200, body = Verification),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>,
     )
 )]
 async fn verify_audit_logs(

@@ -10,7 +10,7 @@ use common_auth::Staff;
 use common_db::idempotency::{self, RepeatableCall, SavedResponse};
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
+        ApiJson, ApiPath, ApiQuery, Problem, Refused,
         paging::{self, Limit, Page},
     },
     ids::{TicketId, UserId},
@@ -106,10 +106,7 @@ struct TicketQuery {
     request_body = CreateTicket,
     responses(
         (status = 201, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<422>, Refused<503>,
     )
 )]
 async fn create_ticket(
@@ -134,9 +131,7 @@ async fn create_ticket(
     get, path = "/api/v1/admin/tickets", tag = "tickets", security(("bearer" = [])), params(TicketQuery),
     responses(
         (status = 200, body = Page<TicketView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<422>,
     )
 )]
 async fn list_tickets(
@@ -156,9 +151,7 @@ async fn list_tickets(
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>,
     )
 )]
 async fn get_ticket(
@@ -179,11 +172,7 @@ async fn get_ticket(
     request_body = CreateTicketComment,
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<422>,
     )
 )]
 async fn comment_ticket(
@@ -204,11 +193,7 @@ async fn comment_ticket(
     params(("id" = Uuid, Path)), request_body = AssignTicket,
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<422>,
     )
 )]
 async fn assign_ticket(
@@ -226,11 +211,7 @@ async fn assign_ticket(
     params(("id" = Uuid, Path)), request_body = ResolveTicket,
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<422>,
     )
 )]
 async fn resolve_ticket(

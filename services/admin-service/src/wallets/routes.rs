@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use common_auth::Staff;
 use common_utils::{
-    http::{ApiJson, ApiPath, Problem, ProblemBody},
+    http::{ApiJson, ApiPath, Problem, Refused},
     ids::WalletId,
 };
 use serde::Deserialize;
@@ -37,11 +37,7 @@ struct FreezeReason {
     params(("id" = Uuid, Path)), request_body = FreezeReason,
     responses(
         (status = 200, body = WalletStatus),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>, Refused<422>, Refused<503>,
     )
 )]
 async fn freeze_wallet(
@@ -59,11 +55,7 @@ async fn freeze_wallet(
     params(("id" = Uuid, Path)), request_body = FreezeReason,
     responses(
         (status = 200, body = WalletStatus),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<403>, Refused<404>, Refused<422>, Refused<503>,
     )
 )]
 async fn unfreeze_wallet(

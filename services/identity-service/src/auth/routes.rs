@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common_db::idempotency::{self, IdempotencyKey};
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -98,11 +98,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     request_body = RegisterRequest,
     responses(
         (status = 201, body = SignedInAnswer),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>,
         (status = 409, description = "`email_taken` or `phone_taken`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>, Refused<422>, Refused<503>,
     )
 )]
 async fn register(
@@ -126,12 +124,10 @@ async fn register(
     request_body = LoginRequest,
     responses(
         (status = 200, body = SignedInAnswer),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>,
         (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>, Refused<422>, Refused<503>,
     )
 )]
 async fn log_in(

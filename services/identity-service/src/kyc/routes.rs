@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -35,11 +35,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     request_body = BvnRequest,
     responses(
         (status = 200, description = "Verified, now or before", body = UserAnswer),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>,
         (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`bvn_taken`, or verified with another number", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>,
         (status = 422, description = "`kyc_mismatch`, `kyc_not_found` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "The check cannot be made now; nothing was stored", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -70,11 +70,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     request_body = RefreshRequest,
     responses(
         (status = 200, body = TokensAnswer),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>,
         (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>, Refused<422>,
     )
 )]
 async fn refresh(
@@ -95,10 +93,7 @@ async fn refresh(
     request_body = RefreshRequest,
     responses(
         (status = 204, description = "The session has ended"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>, Refused<415>, Refused<422>,
     )
 )]
 async fn log_out(

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use common_auth::{CurrentUser, Role};
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -104,7 +104,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     get, path = "/api/v1/identity/me", tag = "identity", security(("bearer" = [])),
     responses(
         (status = 200, body = UserAnswer),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>,
     )
 )]
 async fn me(State(state): State<AppState>, caller: CurrentUser) -> Result<Json<UserAnswer>, Problem> {
@@ -119,11 +119,9 @@ async fn me(State(state): State<AppState>, caller: CurrentUser) -> Result<Json<U
     request_body = ProfileRequest,
     responses(
         (status = 200, body = UserAnswer),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>,
         (status = 409, description = "The names are verified", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>, Refused<422>,
     )
 )]
 async fn change_me(

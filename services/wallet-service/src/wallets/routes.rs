@@ -11,7 +11,7 @@ use common_auth::CurrentUser;
 use common_db::idempotency::{self, RepeatableCall};
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
+        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused,
         paging::{self, Limit, Page, PageQuery},
     },
     ids::WalletId,
@@ -164,8 +164,7 @@ impl From<Entry> for EntryBody {
     get, path = "/api/v1/wallet/wallets", tag = "wallets", params(PageQuery), security(("bearer" = [])),
     responses(
         (status = 200, body = Page<WalletBody>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<422>,
     )
 )]
 async fn list_wallets(
@@ -186,9 +185,7 @@ async fn list_wallets(
             description = "Your own; with it the call can be repeated and opens one wallet.")),
     responses(
         (status = 201, body = WalletBody),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>, Refused<415>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
          description = "`unsupported_currency`, `limit_exceeded`, `idempotency_key_reused` or `validation_failed`."),
     )
@@ -220,8 +217,7 @@ async fn open_wallet(
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = WalletBody),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<404>,
     )
 )]
 async fn get_wallet(
@@ -247,9 +243,7 @@ struct BalanceQuery {
     params(("id" = Uuid, Path), BalanceQuery),
     responses(
         (status = 200, body = BalanceBody),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<404>, Refused<422>,
     )
 )]
 async fn get_balance(
@@ -302,9 +296,7 @@ struct EntriesQuery {
     params(("id" = Uuid, Path), EntriesQuery),
     responses(
         (status = 200, body = Page<EntryBody>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<404>, Refused<422>,
     )
 )]
 async fn list_entries(
