@@ -10,7 +10,7 @@ use common_auth::CurrentUser;
 use common_db::idempotency::RepeatableCall;
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody,
+        ApiJson, ApiPath, ApiQuery, Problem, Refused,
         paging::{self, Limit, Page, PageQuery},
     },
     ids::TicketId,
@@ -63,9 +63,7 @@ struct CreateOwnTicketComment {
     request_body = CreateOwnTicket,
     responses(
         (status = 201, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<422>, Refused<503>,
     )
 )]
 async fn create_own_ticket(
@@ -90,8 +88,7 @@ async fn create_own_ticket(
     get, path = "/api/v1/admin/tickets/mine", tag = "own tickets", security(("bearer" = [])), params(PageQuery),
     responses(
         (status = 200, body = Page<TicketView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<422>,
     )
 )]
 async fn list_own_tickets(
@@ -111,8 +108,7 @@ async fn list_own_tickets(
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<404>,
     )
 )]
 async fn get_own_ticket(
@@ -133,10 +129,7 @@ async fn get_own_ticket(
     request_body = CreateOwnTicketComment,
     responses(
         (status = 200, body = TicketView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        Refused<401>, Refused<404>, Refused<409>, Refused<422>,
     )
 )]
 async fn comment_own_ticket(
