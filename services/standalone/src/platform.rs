@@ -38,16 +38,17 @@ fn embedded_broker(env: &Env) -> anyhow::Result<Option<EmbeddedBroker>> {
     wanted.then(EmbeddedBroker::start).transpose()
 }
 
-/// Where no bank is configured, or the configured one is the twin's own address, the twin is the bank.
+/// Where no bank is configured, or the configured one is the twin's own address, the twin is the bank. A real bank is
+/// never accompanied by simulated checks of identity.
 async fn twin(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> anyhow::Result<Env> {
     let listen = ListenConfig::from_env(&env.shared_by("twin"), provider_twin::DEFAULT_PORT)?;
-    let address = format!("http://{}:{}", listen.host, listen.port);
-    let bank_is_twin = env.get("PROVIDUS_BASE_URL").is_none_or(|url| url.starts_with(&address));
-    if !bank_is_twin {
+    let bank = env.shared_by(wallet_service::SERVICE).get("PROVIDUS_BASE_URL").map(str::to_owned);
+    if bank.is_some_and(|url| !is_on_this_machine(&url, listen.port)) {
         return Ok(env.clone());
     }
-    let gateway = gateway_listen(env)?;
-    let webhooks = format!("http://{}:{}/api/v1/wallet/webhooks/providus", gateway.host, gateway.port);
+    let address = format!("http://127.0.0.1:{}", listen.port);
+    let gateway = gateway_listen(env)?.port;
+    let webhooks = format!("http://127.0.0.1:{gateway}/api/v1/wallet/webhooks/providus");
     let env = env
         .with_default("PROVIDUS_BASE_URL", format!("{address}/api/v1"))
         .with_default("PROVIDUS_API_KEY", "sk_sandbox_development")
@@ -60,6 +61,13 @@ async fn twin(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> any
     tracing::warn!(address, "the bank is simulated by the provider twin; not for production");
     tasks.spawn(provider_twin::run(listener, config, shutdown.clone()));
     Ok(env)
+}
+
+fn is_on_this_machine(url: &str, port: u16) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| {
+        let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        here && url.port() == Some(port)
+    })
 }
 
 /// In development topics are made on start; `KAFKA_CREATE_TOPICS=false` leaves that to `scripts/create-topics.sh`.
@@ -153,4 +161,25 @@ async fn until_all_end(mut tasks: Tasks, shutdown: &CancellationToken) -> anyhow
         }
     }
     first_failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_twins_own_address_is_the_twin() {
+        for twin in ["http://127.0.0.1:4010/api/v1", "http://localhost:4010"] {
+            assert!(is_on_this_machine(twin, 4010), "{twin}");
+        }
+        for bank in [
+            "https://payment.xpress-wallet.com/api/v1",
+            "http://127.0.0.1:40100/api/v1",
+            "http://127.0.0.1.example.com:4010/api/v1",
+            "http://10.0.0.7:4010",
+            "nonsense",
+        ] {
+            assert!(!is_on_this_machine(bank, 4010), "{bank}");
+        }
+    }
 }

@@ -38,7 +38,7 @@ pub(super) fn heading(text: &str) {
 
 impl Api {
     pub(super) fn new(base: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
     }
 
