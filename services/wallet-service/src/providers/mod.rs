@@ -87,7 +87,7 @@ pub enum WebhookMessage {
     Other { event: String },
 }
 
-/// Why a provider did not do what was asked. The texts are safe to keep: see [`text::redacted`].
+/// Why a provider did not do what was asked. The texts are safe to keep: see `text::redacted`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// It knows this person already.
