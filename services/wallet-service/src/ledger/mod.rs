@@ -39,7 +39,8 @@ pub use account::{
 pub use error::LedgerError;
 pub use history::{Entry, Order, PastBalance, balance_at, entries};
 pub use posting::{
-    AccountRef, Leg, MAX_LEGS, Origin, Outcome, Posting, PostingResult, PostingType, Refusal, RefusalCode,
+    AccountRef, Leg, MAX_DESCRIPTION, MAX_LEGS, Origin, Outcome, Posting, PostingResult, PostingType,
+    Refusal, RefusalCode,
 };
 pub use repo::open_customer_account_in_op;
 pub use rules::Direction;

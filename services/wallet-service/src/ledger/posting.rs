@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::account::PlatformAccount;
 
 pub const MAX_LEGS: usize = 100;
-const MAX_DESCRIPTION: usize = 200;
+pub const MAX_DESCRIPTION: usize = 200;
 
 /// Why money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

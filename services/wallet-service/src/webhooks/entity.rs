@@ -52,12 +52,17 @@ pub(super) enum Failure {
     Refused,
     #[error("the provider tells something that is not of its contract")]
     Unexpected,
+    #[error("the ledger cannot write it as a posting")]
+    NoPosting,
+    /// The platform's own accounts always take a deposit; this one did not.
+    #[error("the suspense account refused it")]
+    SuspenseRefused,
     #[error("tried too often")]
     GaveUp,
 }
 
 impl Failure {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Malformed,
         Self::UnknownReference,
         Self::Incomplete,
@@ -67,6 +72,8 @@ impl Failure {
         Self::UnknownAccount,
         Self::Refused,
         Self::Unexpected,
+        Self::NoPosting,
+        Self::SuspenseRefused,
         Self::GaveUp,
     ];
 
@@ -81,6 +88,8 @@ impl Failure {
             Self::UnknownAccount => "unknown_account",
             Self::Refused => "refused",
             Self::Unexpected => "unexpected",
+            Self::NoPosting => "no_posting",
+            Self::SuspenseRefused => "suspense_refused",
             Self::GaveUp => "gave_up",
         }
     }
@@ -264,7 +273,8 @@ mod tests {
         let patience = Patience { doubtful: 3, unanswered: 9 };
         assert!(patience.bears(Failure::UnknownReference, 2));
         assert!(!patience.bears(Failure::UnknownReference, 3));
-        for lasting in [Failure::Malformed, Failure::AmountMismatch, Failure::CustomerMismatch] {
+        let lasting = [Failure::Malformed, Failure::AmountMismatch, Failure::CustomerMismatch];
+        for lasting in lasting.into_iter().chain([Failure::NoPosting, Failure::SuspenseRefused]) {
             assert!(!patience.bears(lasting, 1), "{lasting:?}");
         }
     }

@@ -1,9 +1,6 @@
 //! What keeps a webhook from being handled this time. It is tried again.
 
-use crate::{
-    ledger::{LedgerError, RefusalCode},
-    providers::ProviderError,
-};
+use crate::{ledger::LedgerError, providers::ProviderError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandleError {
@@ -13,11 +10,6 @@ pub(super) enum HandleError {
     Provider(ProviderError),
     #[error("ledger: {0}")]
     Ledger(#[from] LedgerError),
-    /// The platform's own accounts always take a deposit; this one did not.
-    #[error("the suspense account refused a deposit: {0}")]
-    SuspenseRefused(RefusalCode),
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("a deposit that is no posting: {0}")]
-    NoPosting(String),
 }

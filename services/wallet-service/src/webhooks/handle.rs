@@ -65,5 +65,5 @@ async fn funded(
     let holder = repo::holder(&handling.pool, provider.name(), account_number).await?;
     let holder = holder.ok_or(Failure::UnknownAccount)?;
     let deposit = claim.into_deposit(provider.name(), record, &holder)?;
-    Ok(deposit::credit(handling, webhook.id, &deposit).await?)
+    deposit::credit(handling, webhook.id, &deposit).await
 }

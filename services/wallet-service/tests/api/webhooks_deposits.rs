@@ -45,6 +45,31 @@ async fn money_that_arrives_is_credited_once() {
 }
 
 #[tokio::test]
+async fn a_long_name_of_the_sender_keeps_no_money_back() {
+    let bank = Bank::open().await;
+    let account = bank.account().await;
+    let _handler = bank.handler();
+    // As long as a sender's name is kept, in one, two and four bytes for each character.
+    for (count, letter) in ["B", "ọ", "𝔅"].into_iter().enumerate() {
+        let name = letter.repeat(200);
+        let sent = json!({"accountNumber": account.number, "amount": "10.00", "senderName": name});
+        let (status, answer) = bank.ask_twin("/twin/inbound-transfers", &sent).await;
+        assert!(status.is_success(), "{answer}");
+        assert_eq!(bank.settled(count + 1).await[count], ended("handled", "credited"), "{letter}");
+    }
+    assert_eq!(bank.balance(account.wallet).await, 3_000);
+    let events = bank.events("wallet.credited").await;
+    assert_eq!(events[1]["data"]["counterpartyName"], "ọ".repeat(200));
+    let descriptions: Vec<String> =
+        sqlx::query_scalar("SELECT description FROM entries WHERE account_id = $1 ORDER BY id")
+            .bind(account.wallet.uuid())
+            .fetch_all(&bank.db.pool)
+            .await
+            .unwrap();
+    assert_eq!(descriptions[2], format!("Deposit from {}", "𝔅".repeat(187)));
+}
+
+#[tokio::test]
 async fn other_webhooks_for_the_same_money_credit_nothing_more() {
     let bank = Bank::open().await;
     let account = bank.account().await;
@@ -168,6 +193,21 @@ async fn a_frozen_wallet_gets_its_money_on_the_suspense_account() {
     bank.deliver(funded(&reference, "150", &account.customer)).await;
     assert_eq!(bank.settled(2).await[1], ended("handled", "already_credited"));
     assert_eq!(bank.platform("suspense").await, 15_000);
+}
+
+#[tokio::test]
+async fn a_deposit_that_not_even_the_suspense_account_takes_fails_at_once() {
+    let bank = Bank::open().await;
+    let account = bank.account().await;
+    let freeze = "UPDATE accounts SET status = 'frozen' WHERE id = $1 OR code = 'suspense'";
+    sqlx::query(freeze).bind(account.wallet.uuid()).execute(&bank.db.pool).await.unwrap();
+    let _handler = bank.handler();
+    bank.transfer_in(&account.number, "150.00", 1).await;
+    assert_eq!(bank.settled(1).await, [ended("handled", "suspended")]);
+    sqlx::query(freeze).bind(account.wallet.uuid()).execute(&bank.db.pool).await.unwrap();
+    bank.transfer_in(&account.number, "1.00", 1).await;
+    assert_eq!(bank.settled(2).await[1], ended("failed", "suspense_refused"));
+    assert_eq!((deposits(&bank).await, bank.platform("suspense").await), (1, 15_000));
 }
 
 #[tokio::test]
