@@ -6,7 +6,7 @@
 //!
 //! A handler that fails or panics is tried again with back-off, a bounded number of times; then the message is set aside in
 //! `dlq.<topic>`. While the database or another system is away, the consumer waits instead: that is no fault of the
-//! message. Events of a key keep their order.
+//! message. Events of a key keep their order, but those behind one that was set aside go on without it.
 
 mod context;
 mod intake;

@@ -5,7 +5,8 @@ pub(crate) mod pii;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// HMAC-SHA256 over the parts, with a zero byte after each: no two lists of labels and values run together.
+/// HMAC-SHA256 over the parts, with a zero byte after each: lists of parts without zero bytes, such as ours of text, never run
+/// together.
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104)")]
 pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length fits");
