@@ -1,11 +1,12 @@
 //! What operators see of webhooks. Every series exists from the start.
 
-use metrics::{counter, describe_counter};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use super::entity::{Ending, Failure};
 use crate::SERVICE;
 
 const WEBHOOKS: &str = "wallet_webhooks_total";
+const OLDEST: &str = "wallet_webhooks_oldest_seconds";
 
 /// What happens at the door, and while one waits.
 pub(super) const RECEIVED: &str = "received";
@@ -19,6 +20,7 @@ pub(super) const NOBODY: &str = "unknown";
 
 pub(super) fn register(providers: impl Iterator<Item = &'static str>) {
     describe_counter!(WEBHOOKS, "Webhooks, at the door and when handled, by outcome.");
+    describe_gauge!(OLDEST, "Age of the oldest webhook that has not ended.");
     webhooks(NOBODY, UNKNOWN_PROVIDER).increment(0);
     let endings = [Ending::Credited, Ending::Suspended, Ending::AlreadyCredited, Ending::UnknownEvent];
     for provider in providers {
@@ -33,6 +35,10 @@ pub(super) fn register(providers: impl Iterator<Item = &'static str>) {
 
 pub(super) fn counted(provider: &'static str, outcome: &'static str) {
     webhooks(provider, outcome).increment(1);
+}
+
+pub(super) fn oldest(seconds: f64) {
+    gauge!(OLDEST, "service" => SERVICE).set(seconds.max(0.0));
 }
 
 fn webhooks(provider: &'static str, outcome: &'static str) -> metrics::Counter {

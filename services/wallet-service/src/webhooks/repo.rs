@@ -60,6 +60,16 @@ pub(super) async fn take_due(
     .await
 }
 
+/// The age in seconds of the oldest that has not ended; zero where there is none.
+pub(super) async fn oldest_waiting(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<f64> {
+    let age = sqlx::query_scalar!(
+        r#"SELECT COALESCE(EXTRACT(EPOCH FROM $1 - min(received_at)), 0)::float8 AS "age!"
+           FROM webhooks WHERE status = 'received'"#,
+        now,
+    );
+    age.fetch_one(pool).await
+}
+
 pub(super) async fn postpone(
     pool: &PgPool,
     webhook: Uuid,

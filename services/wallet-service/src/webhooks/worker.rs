@@ -8,6 +8,7 @@ use common_db::PgPool;
 use common_utils::{clock::SharedClock, correlation};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     entity::{Ending, Failure, Patience, Received},
@@ -21,6 +22,7 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_secs(1);
+const WATCH: Duration = Duration::from_secs(5);
 /// At once; a provider is not to be flooded.
 const MOST: i64 = 8;
 /// Longer than an attempt can take: one call to the provider, and short statements.
@@ -42,7 +44,22 @@ impl Handling {
     /// Handles what was received until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         metrics::register(self.providers.names());
-        work::run(shutdown, &self.wake, POLL, || self.round()).await;
+        tokio::select! {
+            () = work::run(shutdown, &self.wake, POLL, || self.round()) => {}
+            () = self.watch_oldest() => {}
+        }
+    }
+
+    /// Also while nothing can be handled: that is when it matters. Never ends.
+    async fn watch_oldest(&self) {
+        let mut tick = tokio::time::interval(WATCH);
+        loop {
+            tick.tick().await;
+            match repo::oldest_waiting(&self.pool, self.clock.now()).await {
+                Ok(seconds) => metrics::oldest(seconds),
+                Err(error) => tracing::warn!(%error, "cannot see how long webhooks have waited"),
+            }
+        }
     }
 
     /// Tries what is due, once each. True when there was something.
@@ -61,7 +78,9 @@ impl Handling {
         for webhook in due {
             let worker = self.clone();
             let id = webhook.correlation_id.clone();
-            tasks.spawn(correlation::scope(id, async move { worker.attempt(&webhook).await }));
+            let span = tracing::info_span!("webhook", correlation_id = id);
+            let work = correlation::scope(id, async move { worker.attempt(&webhook).await });
+            tasks.spawn(work.instrument(span));
         }
         // A task that panicked leaves its webhook to the end of the lease.
         while tasks.join_next().await.is_some() {}

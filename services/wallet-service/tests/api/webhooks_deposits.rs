@@ -1,6 +1,6 @@
 //! Money that arrives: credited once, on the provider's own record, whatever happens in between.
 
-use common_utils::ids::WalletId;
+use common_utils::{ids::WalletId, telemetry::metrics};
 use serde_json::json;
 use wallet_service::webhooks::Patience;
 
@@ -167,6 +167,27 @@ async fn what_a_crash_left_is_handled_after_the_restart() {
     sqlx::query(lease).execute(&bank.db.pool).await.unwrap();
     let _handler = bank.handler();
     credited(&bank, account.wallet, 1_500).await;
+}
+
+#[tokio::test]
+async fn operators_see_how_long_a_webhook_has_waited() {
+    metrics::install().unwrap();
+    let bank = Bank::open().await;
+    let account = bank.account().await;
+    bank.twin_is("down").await;
+    bank.deliver(funded("R1", "1.00", &account.customer)).await;
+    let age = "UPDATE webhooks SET received_at = now() - interval '1 hour'";
+    sqlx::query(age).execute(&bank.db.pool).await.unwrap();
+    // Tests beside this one set the same gauge, each when its worker starts and every few seconds.
+    eventually("an hour", async || {
+        let handler = bank.handler();
+        let page = reqwest::get(format!("{}/metrics", bank.service)).await.ok()?.text().await.ok()?;
+        let line = page.lines().find(|line| line.starts_with("wallet_webhooks_oldest_seconds{"))?;
+        let seconds: f64 = line.rsplit(' ').next()?.parse().ok()?;
+        handler.stopped().await;
+        (line.contains("service=\"wallet\"") && (3_600.0..3_700.0).contains(&seconds)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
