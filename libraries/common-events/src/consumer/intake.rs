@@ -7,6 +7,7 @@ use futures::FutureExt;
 use metrics::{counter, histogram};
 use rdkafka::{Message, message::BorrowedMessage, producer::FutureProducer};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{Consumer, HandlerError, PAUSE};
 use crate::{
@@ -56,7 +57,8 @@ impl Intake<'_> {
             }
         };
         let correlation_id = correlation::accept(Some(&event.correlationid));
-        correlation::scope(correlation_id, self.attempt(message, &event)).await
+        let span = tracing::info_span!("event", kind = event.kind, correlation_id);
+        correlation::scope(correlation_id, self.attempt(message, &event)).instrument(span).await
     }
 
     async fn attempt(&self, message: &BorrowedMessage<'_>, event: &Event) -> Option<Outcome> {

@@ -8,6 +8,7 @@ use common_db::PgPool;
 use common_utils::{clock::SharedClock, correlation};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{entity::Wanted, error::IssueError, identity::Identity, issue, metrics, repo};
 use crate::{
@@ -55,7 +56,9 @@ impl Issuing {
         for one in wanted {
             let worker = self.clone();
             let id = one.correlation_id.clone();
-            tasks.spawn(correlation::scope(id, async move { worker.attempt(&one).await }));
+            let span = tracing::info_span!("account_number", correlation_id = id);
+            let work = correlation::scope(id, async move { worker.attempt(&one).await });
+            tasks.spawn(work.instrument(span));
         }
         // A task that panicked leaves its row to the end of the lease.
         while tasks.join_next().await.is_some() {}
