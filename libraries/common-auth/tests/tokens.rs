@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::{
-    Claims,
+    Claims, Role,
     claims::DEFAULT_ISSUER,
     service_token::ServiceTokens,
     signing::TokenSigner,
@@ -70,6 +70,31 @@ async fn wrong_claims_are_refused() {
         Claims { iat: future, ..good.clone() },
     ] {
         assert!(world.refused(&world.signer.sign(&claims).unwrap()).await, "{claims:?}");
+    }
+}
+
+/// A newer release of identity-service may sign them while this one still runs.
+#[tokio::test]
+async fn roles_that_are_not_known_are_passed_over() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let newer = TokenSigner::load_or_create(dir.path()).unwrap();
+    let pem = std::fs::read(dir.path().join("jwt_ed25519.pem")).unwrap();
+    let shared: SharedClock = Arc::clone(&world.clock) as SharedClock;
+    let verifier = TokenVerifier::with_keys(DEFAULT_ISSUER, &[newer.public_key().clone()], shared);
+    let key = jsonwebtoken::EncodingKey::from_ed_pem(&pem).unwrap();
+    let header = jsonwebtoken::Header {
+        kid: Some(newer.public_key().kid().to_owned()),
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA)
+    };
+    for (signed, known) in [
+        (serde_json::json!(["user", "auditor", "admin"]), vec![Role::User, Role::Admin]),
+        (serde_json::json!(["auditor"]), vec![]),
+    ] {
+        let mut claims = serde_json::to_value(world.claims()).unwrap();
+        claims["roles"] = signed;
+        let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+        assert_eq!(verifier.verify(&token).await.unwrap().roles, known);
     }
 }
 

@@ -59,8 +59,10 @@ pub(crate) struct User {
     pub(crate) email_verified: bool,
     pub(crate) phone_verified: bool,
     pub(crate) kyc_tier: i16,
-    /// Never empty: everybody is a `user`.
+    /// Everybody is a `user`.
     pub(crate) roles: BTreeSet<Role>,
+    /// Roles that only a newer release knows: they allow nothing here, and are kept and told as they are.
+    pub(crate) other_roles: Vec<String>,
     pub(crate) status: UserStatus,
     pub(crate) created_at: DateTime<Utc>,
 }
@@ -104,9 +106,16 @@ impl User {
             phone_verified: false,
             kyc_tier: TIER_NONE,
             roles: [Role::User].into_iter().chain(staff_role).collect(),
+            other_roles: Vec::new(),
             status: UserStatus::Active,
             created_at: now,
         }
+    }
+
+    /// As they are stored and told to other services.
+    pub(crate) fn role_names(&self) -> Vec<String> {
+        let known = self.roles.iter().map(|role| role.name().to_owned());
+        known.chain(self.other_roles.iter().cloned()).collect()
     }
 
     pub(crate) fn is_active(&self) -> bool {

@@ -13,7 +13,7 @@ impl From<&User> for UserSnapshot {
             first_name: user.first_name.as_str().to_owned(),
             last_name: user.last_name.as_str().to_owned(),
             kyc_tier: user.kyc_tier,
-            roles: user.roles.iter().map(|role| role.name().to_owned()).collect(),
+            roles: user.role_names(),
             status: user.status.name().to_owned(),
             created_at: user.created_at,
         }

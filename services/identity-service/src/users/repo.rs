@@ -1,5 +1,7 @@
 //! All SQL about people.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use common_auth::Role;
 use common_db::Op;
@@ -30,6 +32,8 @@ impl TryFrom<Row> for User {
         fn read<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, UserError> {
             text.parse().map_err(|error: T::Err| UserError::Corrupt(error.to_string()))
         }
+        let known: BTreeSet<Role> = row.roles.iter().filter_map(|role| role.parse().ok()).collect();
+        let other = row.roles.into_iter().filter(|role| role.parse::<Role>().is_err());
         Ok(Self {
             id: row.id.into(),
             email: read(&row.email)?,
@@ -39,15 +43,12 @@ impl TryFrom<Row> for User {
             email_verified: row.email_verified,
             phone_verified: row.phone_verified,
             kyc_tier: row.kyc_tier,
-            roles: row.roles.iter().map(|role| read::<Role>(role)).collect::<Result<_, _>>()?,
+            roles: known,
+            other_roles: other.collect(),
             status: read(&row.status)?,
             created_at: row.created_at,
         })
     }
-}
-
-fn role_names(user: &User) -> Vec<String> {
-    user.roles.iter().map(|role| role.name().to_owned()).collect()
 }
 
 pub(crate) async fn insert_in_op(op: &mut Op, user: &User) -> Result<(), UserError> {
@@ -61,7 +62,7 @@ pub(crate) async fn insert_in_op(op: &mut Op, user: &User) -> Result<(), UserErr
         user.first_name.as_str(),
         user.last_name.as_str(),
         user.kyc_tier,
-        &role_names(user),
+        &user.role_names(),
         user.status.name(),
         user.created_at,
     )
@@ -79,7 +80,7 @@ pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -
         user.first_name.as_str(),
         user.last_name.as_str(),
         user.kyc_tier,
-        &role_names(user),
+        &user.role_names(),
         now,
     )
     .execute(&mut **op)

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Person, World, answer, invalid, refusal};
+use crate::support::{Answer, PASSWORD, Person, World, answer, invalid, refusal};
 
 async fn change(world: &World, person: &Person, body: &Value) -> Answer {
     answer(world.request(Method::PATCH, "/api/v1/identity/me").bearer_auth(&person.access).json(body)).await
@@ -57,4 +57,29 @@ async fn verified_names_stay() {
     let refused = change(&world, &person, &json!({ "firstName": "Bola" })).await;
     assert_eq!(refused.code(), refusal(409, "conflict"));
     assert_eq!(change(&world, &person, &json!({ "firstName": "Ada" })).await.status, 200);
+}
+
+/// While a newer release is being rolled out, people may have roles that this one does not know.
+#[tokio::test]
+async fn a_role_of_a_newer_release_is_kept_and_allows_nothing() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    for statement in [
+        "ALTER TABLE users DROP CONSTRAINT users_roles_known",
+        "UPDATE users SET roles = '{user,auditor,support}'",
+    ] {
+        sqlx::query(statement).execute(&world.db.pool).await.unwrap();
+    }
+    let me = world.me(&person.access).await;
+    assert_eq!((me.status, &me.body["user"]["roles"]), (200, &json!(["user", "support"])));
+    let login = world.post("/login", &json!({ "identifier": person.email, "password": PASSWORD })).await;
+    assert_eq!(login.status, 200, "{login:?}");
+
+    let changed = change(&world, &person, &json!({ "firstName": "Adaeze" })).await;
+    assert_eq!(changed.status, 200);
+    let kept = ["user", "support", "auditor"];
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT roles FROM users").fetch_one(&world.db.pool).await.unwrap();
+    assert_eq!(stored, kept);
+    assert_eq!(world.events("identity.user.updated").await[0]["data"]["roles"], json!(kept));
 }
