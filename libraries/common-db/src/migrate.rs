@@ -4,12 +4,15 @@
 use anyhow::{Context, bail};
 use refinery::{Migration, Runner};
 use sha2::{Digest, Sha256};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, error::SqlState};
 
 use crate::DbConfig;
 
 /// Any number does, as long as every instance takes the same.
 const LOCK: i64 = 0x77_61_6c_6c_65_74;
+
+/// What Postgres answers who creates a database that another has created, or creates at this moment.
+const FASTER: &[SqlState] = &[SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION];
 
 /// The migrations of one database.
 #[derive(Debug)]
@@ -171,8 +174,8 @@ async fn create_database(config: &DbConfig) -> anyhow::Result<()> {
     // A name cannot be a parameter here; quoting makes any name harmless.
     let quoted = config.name.replace('"', "\"\"");
     match client.batch_execute(&format!("CREATE DATABASE \"{quoted}\"")).await {
-        // Another instance was faster.
-        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_DATABASE) => Ok(()),
+        // Another instance was faster: it had finished, or was at it at the same moment.
+        Err(error) if error.code().is_some_and(|code| FASTER.contains(code)) => Ok(()),
         result => result.with_context(|| format!("cannot create database {}", config.name)),
     }
 }
