@@ -59,19 +59,24 @@ pub struct App {
 }
 
 impl App {
-    /// Fails when the configuration is wrong or the database's schema is behind.
+    /// Fails when the configuration is wrong, the database's schema is behind, or the key of its data is lost.
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
+        let pool = pool::connect(SERVICE_NAME, &config.database);
+        kyc::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
         let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
-        Self::new(config, services, clock)
+        Self::on(pool, config, services, clock)
     }
 
     /// With a clock and tokens of the caller's own, on a database that is migrated.
     pub fn new(config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
+        Self::on(pool::connect(SERVICE_NAME, &config.database), config, services, clock)
+    }
+
+    fn on(pool: PgPool, config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
         metrics::register();
-        let pool = pool::connect(SERVICE_NAME, &config.database);
         let checks: Vec<Box<dyn Check>> =
             vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
         let state = AppState::new(&config, &pool, services, clock)?;

@@ -70,6 +70,23 @@ impl PiiKeys {
         Self::from_key(&key).with_context(|| format!("cannot use {}", path.display()))
     }
 
+    /// Fails unless the file holds the key with all of these ids, those that stored data names. Where data is stored,
+    /// no key is made: under a new one, nothing could be read and one number be verified twice.
+    pub(crate) fn require(keys_dir: &Path, stored: &[Vec<u8>]) -> anyhow::Result<()> {
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let path = keys_dir.join(FILE);
+        let shown = path.display();
+        let remedy = "put back the file that the stored personal data was encrypted with, from the backup or another \
+                      instance";
+        let exists = path.try_exists().with_context(|| format!("cannot read {shown}"))?;
+        ensure!(exists, "{shown} is missing: {remedy}");
+        let own = Self::load_or_create(keys_dir)?.id;
+        ensure!(stored.iter().all(|id| *id == own), "{shown} holds another key: {remedy}");
+        Ok(())
+    }
+
     fn from_key(key: &[u8]) -> anyhow::Result<Self> {
         let derive = |label: &[u8]| Zeroizing::new(keyed_hash(key, &[b"wallet-platform/pii/v1", label]));
         let mut id = [0; KEY_ID_BYTES];

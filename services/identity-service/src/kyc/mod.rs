@@ -11,8 +11,9 @@ mod provider;
 mod repo;
 pub(crate) mod routes;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use anyhow::Context;
 use common_db::PgPool;
 use common_events::{Actor, EventContext, contracts::UserVerified};
 use common_utils::{clock::SharedClock, ids::UserId};
@@ -55,6 +56,12 @@ pub(crate) struct Dossier {
 enum Verified {
     Now(User),
     Before(User),
+}
+
+/// Fails when the key in `keys_dir` is not the one that the stored numbers are encrypted with.
+pub(crate) async fn require_key(pool: &PgPool, keys_dir: &Path) -> anyhow::Result<()> {
+    let stored = repo::key_ids(pool).await.context("cannot tell which key is in use")?;
+    PiiKeys::require(keys_dir, &stored)
 }
 
 impl Kyc {

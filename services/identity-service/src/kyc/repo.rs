@@ -43,3 +43,13 @@ pub(crate) async fn find(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<
     .fetch_optional(db)
     .await
 }
+
+/// The ids of all keys that something is encrypted with; each stands behind the version byte.
+pub(crate) async fn key_ids(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        r#"SELECT substring(bvn FROM 2 FOR 8) AS "id!" FROM bvn_verifications
+           UNION SELECT substring(date_of_birth FROM 2 FOR 8) FROM bvn_verifications"#,
+    )
+    .fetch_all(db)
+    .await
+}

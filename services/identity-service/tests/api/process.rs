@@ -1,6 +1,6 @@
 //! The whole process: it migrates, serves, publishes to a real Kafka, logs without personal data, and stops.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use common_db::testing::TestDb;
 use common_events::testing::kafka;
@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     command::binary,
-    support::{PASSWORD, registration},
+    support::{PASSWORD, World, kyc_at, registration},
 };
 
 const BVN: &str = "22233344451";
@@ -142,6 +142,35 @@ async fn a_schema_that_is_behind_stops_it_with_a_hint() {
     assert!(text.contains("identity-service migrate"), "{text}");
     let output = binary(&db).args(["migrate", "--dry-run"]).output().await.unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("pending"));
+}
+
+#[tokio::test]
+async fn a_lost_key_of_stored_data_stops_it_and_is_not_replaced() {
+    let (twin, _twin) = crate::kyc::twin().await;
+    let world = World::with_kyc(kyc_at(&twin)).await;
+    let person = world.register(1).await;
+    let claim = json!({ "bvn": BVN, "dateOfBirth": BORN });
+    assert_eq!(world.post_as(&person.access, "/kyc/bvn", &claim).await.status, 200);
+    let with_keys = |keys: &Path| {
+        let mut command = binary(&world.db);
+        command.env("PORT", "0").env("KEYS_DIR", keys).env("KAFKA_BROKERS", "127.0.0.1:9");
+        command
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("pii.key");
+    for (content, said) in [(None, "is missing"), (Some([7; 32]), "holds another key")] {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        let started = with_keys(elsewhere.path()).output();
+        let output = tokio::time::timeout(DEADLINE, started).await.expect("it does not start").unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("{} {said}", file.display())), "{text}");
+        assert_eq!(file.exists(), content.is_some(), "no key is made");
+    }
+    let running = Running::start(with_keys(world.keys.path())).await;
+    assert_eq!(running.stop().await.0, Some(0));
 }
 
 #[tokio::test]
