@@ -196,7 +196,12 @@ pub struct OpenCurrencies(Vec<Currency>);
 impl OpenCurrencies {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let default = Self(vec![Currency::NGN, Currency::USD, Currency::GHS, Currency::KES]);
-        env.parse("OPEN_CURRENCIES", default)
+        let open = env.parse("OPEN_CURRENCIES", default)?;
+        if !open.contains(Currency::NGN) {
+            let message = "OPEN_CURRENCIES must have NGN: everybody's first wallet is in it";
+            return Err(ConfigError::new(message));
+        }
+        Ok(open)
     }
 
     pub fn contains(&self, currency: Currency) -> bool {
@@ -247,6 +252,15 @@ mod tests {
         let span = |name| env.duration(name, Duration::ZERO).map(|span| span.as_secs());
         assert_eq!([span("A").unwrap(), span("B").unwrap(), span("C").unwrap()], [90, 900, 604_800]);
         assert!(span("D").is_err() && span("E").is_err());
+    }
+
+    #[test]
+    fn naira_is_always_open() {
+        let open = |codes| OpenCurrencies::from_env(&env(&[("OPEN_CURRENCIES", codes)]));
+        assert!(open("").unwrap().contains(Currency::USD));
+        assert!(!open("KES, NGN").unwrap().contains(Currency::USD));
+        let error = open("USD,GHS").unwrap_err();
+        assert!(error.to_string().contains("OPEN_CURRENCIES must have NGN"), "{error}");
     }
 
     #[test]
