@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 use crate::config::Env;
 
 /// librdkafka tells of every attempt to connect; the relay and the consumers log once what matters of it.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,hyper=warn,librdkafka=off,refinery_core=warn";
+const DEFAULT_FILTER: &str = "info,sqlx=warn,hyper=warn,librdkafka=off,rdkafka=off,refinery_core=warn";
 
 /// Keeps the exporter alive; call [`Telemetry::flush`] before the process ends.
 #[derive(Debug)]
