@@ -160,14 +160,15 @@ impl Deployment {
         }
     }
 
-    /// The last lines that each program logged.
+    /// The last lines that each program logged, without the requests that it answered.
     fn logs(&self) -> String {
         let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
         let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
         let tails: Vec<String> = logs
             .map(|path| {
                 let text = std::fs::read_to_string(&path).unwrap_or_default();
-                let lines: Vec<&str> = text.lines().rev().take(25).collect();
+                let lines: Vec<&str> =
+                    text.lines().rev().filter(|line| !line.contains(": answered ")).take(40).collect();
                 let tail: Vec<&str> = lines.into_iter().rev().collect();
                 format!("--- {}\n{}\n", path.display(), tail.join("\n"))
             })
