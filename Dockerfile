@@ -32,6 +32,8 @@ RUN apt-get update \
     && install -d -o wallet -g wallet -m 0755 /var/lib/wallet/gateway
 WORKDIR /var/lib/wallet
 # A container's own loopback is reached by nobody; what is reachable from outside is decided by what is published.
+# The memory settings are those of .cargo/config.toml, which has the reason.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144
 ENV HOST=0.0.0.0 KEYS_DIR=/var/lib/wallet/keys LOG_FORMAT=json
 USER wallet
 

@@ -13,6 +13,9 @@ set -euo pipefail
 # shellcheck source=lib/kafka.sh
 . "$(dirname "$0")/lib/kafka.sh"
 
+# What is started here outlives this script, also when another script has called it.
+unset SPAWN_TIED
+
 brokers=1 action='' data="$root/.data/broker" port=''
 while (($# > 0)); do
     case $1 in

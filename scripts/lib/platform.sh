@@ -34,7 +34,11 @@ platform_start() {
     done
     wait_ready "$1/run/standalone.pid" "$1/logs/standalone.log" 30 "the gateway" accepts "$GATEWAY_PORT"
 }
-platform_spawn() { spawn "$1/run/standalone.pid" "$1/logs/standalone.log" "$binaries/standalone" serve; }
+# The memory settings are those of .cargo/config.toml, which has the reason.
+platform_spawn() {
+    MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 \
+        spawn "$1/run/standalone.pid" "$1/logs/standalone.log" "$binaries/standalone" serve
+}
 platform_stop() { stop_process "$1/run/standalone.pid" TERM 30; }
 
 answers_ok() { curl -fsS -o /dev/null --max-time 5 "$1" 2>/dev/null; }
