@@ -298,7 +298,9 @@ fn every_variable_is_read() {
         r"([A-Z_]+)=",
         &image.lines.iter().filter(|line| line.starts_with("ENV ")).cloned().collect::<String>(),
     ) {
-        assert!(read.contains(&variable), "the image sets {variable}, which nobody reads");
+        // The C library reads these before our code runs.
+        let of_libc = variable.starts_with("MALLOC_");
+        assert!(of_libc || read.contains(&variable), "the image sets {variable}, which nobody reads");
     }
 }
 
