@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const SERVICES: [&str; 4] = ["identity", "wallet", "transaction", "admin"];
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running platform. Everything ends with it.
 pub(crate) struct Deployment {
