@@ -37,6 +37,10 @@ clean_up() {
 begin_session "$@"
 cd "$root"
 
+# Where every checkout is built once, what the next build would reuse is only written, never read.
+[[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
+need_build_space
+
 step "packages"
 need_packages "${packages_build[@]}" "${packages_servers[@]}" "${packages_kafka[@]}" "${packages_tests[@]}"
 say "all there"
@@ -44,9 +48,8 @@ say "all there"
 step "servers"
 data=$(temporary_data)
 forget_environment
-# Nothing on these servers outlives the tests, so nothing has to reach the disk. The launcher of autovacuum sleeps for a
-# minute at a time, and until it wakes every DROP DATABASE waits for it; tests drop many.
-start_servers "$data" fsync=off autovacuum=off synchronous_commit=off full_page_writes=off
+# Nothing on these servers outlives the tests, so nothing has to reach the disk.
+start_servers "$data" fsync=off synchronous_commit=off full_page_writes=off
 export TEST_DATABASE_URL TEST_REDIS_URL="redis://$REDIS_HOST:$REDIS_PORT"
 TEST_DATABASE_URL=$(schema_url postgres)
 if [[ -n $KAFKA_BROKERS ]]; then export TEST_KAFKA_BROKERS=$KAFKA_BROKERS; else unset TEST_KAFKA_BROKERS; fi

@@ -46,6 +46,14 @@ wait_until() {
     done
 }
 
+# A full disk is said before the work, not in the middle of it.
+need_build_space() {
+    local free needed=15
+    [[ ! -d $binaries ]] || needed=3
+    free=$(($(df --output=avail -k "$root" | tail -n 1) / 1000000))
+    ((free >= needed)) || die "$root has $free GB of free disk space; building and testing needs $needed GB"
+}
+
 # secret <file> [bytes]: prints the secret kept in the file, made on first use and readable by its owner only.
 secret() {
     local file=$1 bytes=${2:-24}

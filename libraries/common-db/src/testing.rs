@@ -1,7 +1,10 @@
 //! Databases for tests, on the real Postgres that `TEST_DATABASE_URL` names: each test gets a fresh one, copied from
 //! a template that is migrated once.
 
-use std::str::FromStr;
+use std::{
+    str::FromStr,
+    sync::{LazyLock, mpsc},
+};
 
 use common_utils::ids;
 use secrecy::SecretString;
@@ -12,7 +15,7 @@ use crate::{
     migrate::{self, Migrations, Mode},
 };
 
-/// A database of one test. It is dropped with the test.
+/// A database of one test. It is dropped soon after the test.
 #[derive(Debug)]
 pub struct TestDb {
     pub config: DbConfig,
@@ -50,22 +53,34 @@ impl TestDb {
 }
 
 impl Drop for TestDb {
+    /// Hands the name to a thread that drops databases. The test does not wait for it: `DROP DATABASE` waits for
+    /// every session of the server, and a session that this test's runtime was just opening cannot go on
+    /// while the test waits.
     fn drop(&mut self) {
-        let name = self.config.name.clone();
-        // A test's runtime is ending, so this needs one of its own. What stays behind goes with the test server.
-        let dropper = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&admin_options()?).await?;
-                let statement = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
-                connection.execute(sqlx::AssertSqlSafe(statement)).await?;
-                anyhow::Ok(())
-            })
-        });
-        if let Ok(Err(error)) = dropper.join() {
-            tracing::warn!(%error, "a test database was left behind");
-        }
+        // Fails only when that thread is gone: then the database goes with the test server.
+        let _ = DROPPER.send(self.config.name.clone());
     }
+}
+
+/// What is still in the queue when the process ends stays behind, and goes with the test server.
+static DROPPER: LazyLock<mpsc::Sender<String>> = LazyLock::new(|| {
+    let (sender, names) = mpsc::channel();
+    std::thread::spawn(move || {
+        if let Err(error) = drop_databases(&names) {
+            tracing::warn!(%error, "test databases are left behind");
+        }
+    });
+    sender
+});
+
+fn drop_databases(names: &mpsc::Receiver<String>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut connection = runtime.block_on(PgConnection::connect_with(&admin_options()?))?;
+    for name in names {
+        let statement = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+        runtime.block_on(connection.execute(sqlx::AssertSqlSafe(statement)))?;
+    }
+    Ok(())
 }
 
 fn admin_options() -> anyhow::Result<PgConnectOptions> {
