@@ -48,8 +48,8 @@ wait_until() {
 
 # A full disk is said before the work, not in the middle of it.
 need_build_space() {
-    local free needed=15
-    [[ ! -d $binaries ]] || needed=3
+    local free needed=6
+    [[ ! -d $binaries ]] || needed=2
     free=$(($(df --output=avail -k "$root" | tail -n 1) / 1000000))
     ((free >= needed)) || die "$root has $free GB of free disk space; building and testing needs $needed GB"
 }
