@@ -1,68 +1,25 @@
 //! Money: whole minor units of an ISO 4217 currency. No float comes near it, and every sum is checked.
+//!
+//! - [`Money`] adds, subtracts, multiplies by a count, and reads and writes decimal text.
+//! - [`Money::allocate`] splits a whole by weights. No unit is lost or made: the parts sum to the whole.
+//! - [`Money::basis_points`] takes a share, [`BasisPoints`] of 0 to 100 %. Who calls it says how it is rounded.
+//!
+//! What is split or shared is reckoned with 128 bits, exactly, and rounded once. All of it mirrors at zero: turn the
+//! sign of the amount, and only the sign of the result turns. So a reversal takes back just what was moved.
 
-use std::{fmt, str::FromStr};
+mod allocation;
+mod currency;
+mod rate;
+#[cfg(test)]
+mod testing;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// An ISO 4217 currency, written as its three letters.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Currency(iso_currency::Currency);
-
-impl Currency {
-    pub const NGN: Self = Self(iso_currency::Currency::NGN);
-    pub const USD: Self = Self(iso_currency::Currency::USD);
-    pub const GHS: Self = Self(iso_currency::Currency::GHS);
-    pub const KES: Self = Self(iso_currency::Currency::KES);
-
-    pub fn code(self) -> &'static str {
-        self.0.code()
-    }
-
-    /// How many decimal digits the minor unit has: 2 for the naira (kobo), 0 for the yen. ISO 4217 gives none for
-    /// gold and the like; those are not currencies that a wallet can hold.
-    pub fn exponent(self) -> u32 {
-        self.0.exponent().map_or(0, u32::from)
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the three capital letters of an ISO 4217 currency, such as NGN")]
-pub struct UnknownCurrency;
-
-impl FromStr for Currency {
-    type Err = UnknownCurrency;
-
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        let currency = iso_currency::Currency::from_code(code).ok_or(UnknownCurrency)?;
-        currency.exponent().map(|_| Self(currency)).ok_or(UnknownCurrency)
-    }
-}
-
-impl Serialize for Currency {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
-    }
-}
-
-impl<'de> Deserialize<'de> for Currency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let code = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        code.parse().map_err(de::Error::custom)
-    }
-}
+pub use currency::{Currency, UnknownCurrency};
+pub use rate::{BasisPoints, InvalidBasisPoints, Rounding};
 
 /// An amount in minor units (kobo, cents) of one currency. It may be negative: a balance can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -79,8 +36,12 @@ pub struct Money {
 pub enum MoneyError {
     #[error("the currencies {0} and {1} do not mix")]
     CurrencyMismatch(Currency, Currency),
-    #[error("the sum does not fit into 64 bits")]
+    #[error("the result does not fit into 64 bits")]
     Overflow,
+    #[error("there are no weights to split by")]
+    NoWeights,
+    #[error("at least one weight must be more than zero")]
+    ZeroWeights,
     #[error("must be a decimal number with at most {0} digits after the point")]
     NotDecimal(u32),
 }
@@ -104,6 +65,35 @@ impl Money {
             .checked_sub(other.amount)
             .map(|rest| Self::new(rest, self.currency))
             .ok_or(MoneyError::Overflow)
+    }
+
+    /// So many times this: the price of a count of things. Shares are [`Self::basis_points`].
+    pub fn checked_mul(self, count: u32) -> Result<Self, MoneyError> {
+        self.amount
+            .checked_mul(i64::from(count))
+            .map(|product| Self::new(product, self.currency))
+            .ok_or(MoneyError::Overflow)
+    }
+
+    /// With the other sign. Only the lowest amount has no such: it is one further from zero than the highest.
+    pub fn checked_neg(self) -> Result<Self, MoneyError> {
+        self.amount.checked_neg().map(|turned| Self::new(turned, self.currency)).ok_or(MoneyError::Overflow)
+    }
+
+    /// The sum of all items, which may be none; so the currency is named. Only the result has to fit: what sums up on
+    /// the way does not depend on the order.
+    pub fn checked_sum(
+        currency: Currency,
+        items: impl IntoIterator<Item = Self>,
+    ) -> Result<Self, MoneyError> {
+        let nothing = Self::new(0, currency);
+        let mut sum: i128 = 0;
+        for item in items {
+            nothing.same_currency(item)?;
+            // 2^64 items and more would be needed to overflow here.
+            sum += i128::from(item.amount);
+        }
+        i64::try_from(sum).map(|sum| Self::new(sum, currency)).map_err(|_| MoneyError::Overflow)
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
@@ -163,6 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::money::testing::{EVERY_CURRENCY, amounts, naira};
 
     #[test]
     fn reads_what_banks_write() {
@@ -178,27 +169,67 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_checked() {
-        let most = Money::new(i64::MAX, Currency::NGN);
-        assert_eq!(most.checked_add(Money::new(1, Currency::NGN)), Err(MoneyError::Overflow));
-        assert!(matches!(
-            most.checked_sub(Money::new(1, Currency::USD)),
-            Err(MoneyError::CurrencyMismatch(..))
-        ));
+    fn what_does_not_fit_or_mix_is_refused() {
+        let naira = |amount| Money::new(amount, Currency::NGN);
+        let (most, least) = (naira(i64::MAX), naira(i64::MIN));
+        let mixed = Err(MoneyError::CurrencyMismatch(Currency::NGN, Currency::USD));
+        let dollar = Money::new(100, Currency::USD);
+
+        assert_eq!(most.checked_add(naira(1)), Err(MoneyError::Overflow));
+        assert_eq!(most.checked_add(dollar), mixed);
+        assert_eq!(least.checked_sub(naira(1)), Err(MoneyError::Overflow));
+        assert_eq!(most.checked_sub(dollar), mixed);
+        assert_eq!(naira(i64::MAX / 2 + 1).checked_mul(2), Err(MoneyError::Overflow));
+        assert_eq!(naira(i64::MIN / 2).checked_mul(2), Ok(least));
+        assert_eq!(least.checked_neg(), Err(MoneyError::Overflow));
+        assert_eq!(most.checked_neg(), Ok(naira(-i64::MAX)));
+        assert_eq!(Money::checked_sum(Currency::NGN, [most, naira(1)]), Err(MoneyError::Overflow));
+        assert_eq!(Money::checked_sum(Currency::NGN, [naira(1), dollar]), mixed);
     }
 
     #[test]
-    fn unknown_and_unspendable_currencies_are_refused() {
-        for code in ["ngn", "NG", "XAU", "ZZZ", ""] {
-            assert_eq!(code.parse::<Currency>(), Err(UnknownCurrency), "{code}");
+    fn a_sum_may_be_of_nothing_and_does_not_depend_on_the_order() {
+        let naira = |amount| Money::new(amount, Currency::NGN);
+        assert_eq!(Money::checked_sum(Currency::NGN, []), Ok(naira(0)));
+        for order in [[i64::MAX, 1, -1], [1, i64::MAX, -1], [-1, 1, i64::MAX]] {
+            assert_eq!(Money::checked_sum(Currency::NGN, order.map(naira)), Ok(naira(i64::MAX)));
+        }
+    }
+
+    #[test]
+    fn text_has_the_digits_of_its_currency() {
+        for (amount, code, text) in [
+            (150_000, "NGN", "NGN 1500.00"),
+            (-5, "NGN", "NGN -0.05"),
+            (1_500, "JPY", "JPY 1500"),
+            (1_500, "KWD", "KWD 1.500"),
+            (1, "CLF", "CLF 0.0001"),
+            (i64::MIN, "NGN", "NGN -92233720368547758.08"),
+        ] {
+            assert_eq!(Money::new(amount, code.parse().unwrap()).to_string(), text);
         }
     }
 
     proptest! {
         #[test]
-        fn major_text_is_read_back_as_written(amount: i64, code in prop::sample::select(vec!["NGN", "JPY", "KWD"])) {
-            let money = Money::new(amount, code.parse().unwrap());
-            prop_assert_eq!(Money::parse_major(&money.to_major(), money.currency), Ok(money));
+        fn text_is_read_back_as_written(amount in amounts()) {
+            for currency in EVERY_CURRENCY.iter().copied() {
+                let money = Money::new(amount, currency);
+                prop_assert_eq!(Money::parse_major(&money.to_major(), currency), Ok(money));
+            }
+        }
+
+        #[test]
+        fn results_are_exact_or_refused(a in naira(), b in naira(), count: u32) {
+            let exact = |result: i128| {
+                i64::try_from(result).map(|amount| Money::new(amount, Currency::NGN)).map_err(|_| MoneyError::Overflow)
+            };
+            let (wide_a, wide_b) = (i128::from(a.amount), i128::from(b.amount));
+            prop_assert_eq!(a.checked_add(b), exact(wide_a + wide_b));
+            prop_assert_eq!(a.checked_sub(b), exact(wide_a - wide_b));
+            prop_assert_eq!(a.checked_neg(), exact(-wide_a));
+            prop_assert_eq!(a.checked_mul(count), exact(wide_a * i128::from(count)));
+            prop_assert_eq!(Money::checked_sum(Currency::NGN, [a, b]), exact(wide_a + wide_b));
         }
     }
 }
