@@ -1,6 +1,8 @@
 //! Errors of Postgres by what they mean. Invariants live in the schema under a name, and the name tells which one
 //! was broken; no message text is ever looked at.
 
+use std::borrow::Borrow;
+
 use common_utils::http::Problem;
 
 /// The named constraint that refused the statement.
@@ -38,10 +40,10 @@ pub fn is_unfit_value(error: &sqlx::Error) -> bool {
 
 /// What a client is told when the database failed: a transient failure may be tried again, a value that cannot be kept
 /// is the client's.
-pub fn problem(error: sqlx::Error) -> Problem {
-    if is_transient(&error) {
+pub fn problem(error: impl Borrow<sqlx::Error> + Into<anyhow::Error>) -> Problem {
+    if is_transient(error.borrow()) {
         Problem::unavailable(error)
-    } else if is_unfit_value(&error) {
+    } else if is_unfit_value(error.borrow()) {
         Problem::invalid_field("request", "out_of_range", "holds a value that cannot be kept")
             .caused_by(error)
     } else {

@@ -76,11 +76,23 @@ pub struct EventContext {
     pub source: &'static str,
     pub actor: Actor,
     pub now: DateTime<Utc>,
+    correlation_id: String,
+    traceparent: Option<String>,
 }
 
 impl EventContext {
+    /// Of the running request.
     pub fn new(source: &'static str, actor: Actor, now: DateTime<Utc>) -> Self {
-        Self { source, actor, now }
+        let (correlation_id, traceparent) = (correlation::current(), trace_context::traceparent());
+        Self { source, actor, now, correlation_id, traceparent }
+    }
+
+    /// Of another request than the running one: work that many requests brought is done in one task.
+    #[must_use]
+    pub fn of_request(mut self, correlation_id: String, traceparent: Option<String>) -> Self {
+        self.correlation_id = correlation_id;
+        self.traceparent = traceparent;
+        self
     }
 
     /// The service as labels of metrics name it: `wallet` of `wallet-service`.
@@ -100,8 +112,8 @@ impl Event {
             time: context.now,
             datacontenttype: "application/json".to_owned(),
             dataschema: format!("/schemas/{}.v{}.json", T::TYPE, T::VERSION),
-            correlationid: correlation::current(),
-            traceparent: trace_context::traceparent(),
+            correlationid: context.correlation_id.clone(),
+            traceparent: context.traceparent.clone(),
             actor: context.actor.clone(),
             data: serde_json::to_value(data)?,
         })

@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     SERVICE, SERVICE_NAME,
     config::Config,
-    ledger::{self, Ledger},
+    ledger::{self, Expiry, Ledger},
     migrations,
     providers::{self, Providers},
     virtual_accounts::{Identity, Issuing},
@@ -123,12 +123,13 @@ impl App {
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
         let Self { state, consumer, issuing, router } = self;
-        let (handling, AppState { pool, config, .. }) = (state.handling(), state);
+        let (handling, AppState { pool, config, ledger, .. }) = (state.handling(), state);
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.consumer(consumer);
         workers.spawn(|shutdown| issuing.run(shutdown));
         workers.spawn(|shutdown| handling.run(shutdown));
+        workers.spawn(|shutdown| Expiry(ledger).run(shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
         pool.close().await;
@@ -145,7 +146,7 @@ impl AppState {
         providers: Providers,
     ) -> Self {
         Self {
-            ledger: Arc::new(Ledger::new(pool.clone(), Arc::clone(&clock))),
+            ledger: Arc::new(Ledger::start(pool.clone(), Arc::clone(&clock))),
             pool,
             clock,
             config: Arc::new(config),

@@ -127,6 +127,12 @@ impl Problem {
         Self::validation(vec![FieldError::new(field, code, message)])
     }
 
+    /// More is waiting than can be done soon. Nothing was done for this call.
+    pub fn overloaded() -> Self {
+        let detail = "Too much is being asked for at the moment. Send the same again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(Duration::from_secs(1))
+    }
+
     /// Something we rely on does not answer; trying again later is safe.
     pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
         Self::new(

@@ -11,8 +11,6 @@ use common_utils::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::posting::AccountRef;
-
 id_type!(/// An account of the ledger. A wallet's carries the wallet's id.
     AccountId);
 
@@ -23,22 +21,82 @@ impl From<WalletId> for AccountId {
 }
 
 /// Whether an account takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountStatus {
     Active,
-    /// Nothing goes in or out, until it is active again.
-    Frozen,
-    /// Nothing goes in or out, for ever.
+    /// One direction, or both, is shut until the account is active again.
+    Frozen(Freeze),
+    /// Nothing goes in or out, for ever. It holds nothing.
     Closed,
 }
 
+/// What a freeze shuts. Money that is set aside for a capture does not go out either; a release only gives it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Freeze {
+    /// Nothing comes in.
+    In,
+    /// Nothing goes out, and nothing is set aside.
+    Out,
+    #[default]
+    Both,
+}
+
 impl AccountStatus {
+    const ALL: [Self; 5] = [
+        Self::Active,
+        Self::Frozen(Freeze::In),
+        Self::Frozen(Freeze::Out),
+        Self::Frozen(Freeze::Both),
+        Self::Closed,
+    ];
+
+    /// As it is kept.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Frozen(Freeze::In) => "frozen_in",
+            Self::Frozen(Freeze::Out) => "frozen_out",
+            Self::Frozen(Freeze::Both) => "frozen",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Which direction is shut, if one is.
+    pub fn freeze(self) -> Option<Freeze> {
+        match self {
+            Self::Frozen(freeze) => Some(freeze),
+            Self::Active | Self::Closed => None,
+        }
+    }
+}
+
+/// A status as clients read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AccountStatus)]
+pub enum PublicStatus {
+    Active,
+    Frozen,
+    Closed,
+}
+
+impl PublicStatus {
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Frozen => "frozen",
             Self::Closed => "closed",
+        }
+    }
+}
+
+impl From<AccountStatus> for PublicStatus {
+    fn from(status: AccountStatus) -> Self {
+        match status {
+            AccountStatus::Active => Self::Active,
+            AccountStatus::Frozen(_) => Self::Frozen,
+            AccountStatus::Closed => Self::Closed,
         }
     }
 }
@@ -51,10 +109,8 @@ impl FromStr for AccountStatus {
     type Err = UnknownStatus;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Active, Self::Frozen, Self::Closed]
-            .into_iter()
-            .find(|status| status.name() == name)
-            .ok_or_else(|| UnknownStatus(name.to_owned()))
+        let known = Self::ALL.into_iter().find(|status| status.name() == name);
+        known.ok_or_else(|| UnknownStatus(name.to_owned()))
     }
 }
 
@@ -72,10 +128,12 @@ pub enum PlatformAccount {
     Suspense,
     /// What belongs to the platform's owners.
     Equity,
+    /// Between two currencies: what was paid in one waits here for what was got in the other.
+    Position,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be fee, tax, suspense, equity or provider_settlement:<provider>")]
+#[error("must be fee, tax, suspense, equity, position or provider_settlement:<provider>")]
 pub struct UnknownPlatformAccount;
 
 impl PlatformAccount {
@@ -86,15 +144,16 @@ impl PlatformAccount {
             Self::Tax => "tax",
             Self::Suspense => "suspense",
             Self::Equity => "equity",
+            Self::Position => "position",
         }
     }
 
-    /// Settlement, suspense and equity stand for money that is elsewhere or still to be explained, so they go below
-    /// zero: a bank that holds NGN 100 for us shows as −100. Fee and tax hold what was taken, and giving back more
+    /// Settlement, suspense, equity and position stand for money that is elsewhere or still to be explained, so they go
+    /// below zero: a bank that holds NGN 100 for us shows as −100. Fee and tax hold what was taken, and giving back more
     /// than was taken is a mistake.
     pub fn may_overdraw(&self) -> bool {
         match self {
-            Self::ProviderSettlement(_) | Self::Suspense | Self::Equity => true,
+            Self::ProviderSettlement(_) | Self::Suspense | Self::Equity | Self::Position => true,
             Self::Fee | Self::Tax => false,
         }
     }
@@ -118,6 +177,7 @@ impl FromStr for PlatformAccount {
             "tax" => Ok(Self::Tax),
             "suspense" => Ok(Self::Suspense),
             "equity" => Ok(Self::Equity),
+            "position" => Ok(Self::Position),
             _ => code
                 .strip_prefix("provider_settlement:")
                 .filter(|provider| is_provider_name(provider))
@@ -153,6 +213,21 @@ pub struct Standing {
     pub updated_at: DateTime<Utc>,
 }
 
+/// How far a balance may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// What is available never falls below this; None lets it fall without end.
+    pub floor: Option<i64>,
+    /// What is posted never rises above this.
+    pub ceiling: Option<i64>,
+}
+
+impl Bounds {
+    /// What is open to everybody: nothing below zero.
+    pub const ZERO: Self = Self { floor: Some(0), ceiling: None };
+    pub const NONE: Self = Self { floor: None, ceiling: None };
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
@@ -160,7 +235,7 @@ pub struct Account {
     pub owner: Option<UserId>,
     pub currency: Currency,
     pub status: AccountStatus,
-    pub may_overdraw: bool,
+    pub bounds: Bounds,
     pub standing: Standing,
 }
 
@@ -174,45 +249,21 @@ impl Account {
 /// Ids of the platform's accounts, by code and currency.
 pub type PlatformIds = HashMap<(PlatformAccount, Currency), AccountId>;
 
-/// The accounts that a list of postings touches, as they stand between two of them.
-#[derive(Debug, Clone, Default)]
-pub struct Book {
-    accounts: HashMap<AccountId, Account>,
-    platform: PlatformIds,
-}
-
-impl Book {
-    pub fn new(accounts: impl IntoIterator<Item = Account>, platform: PlatformIds) -> Self {
-        let accounts = accounts.into_iter().map(|account| (account.id, account)).collect();
-        Self { accounts, platform }
-    }
-
-    pub fn account(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.get(&id)
-    }
-
-    /// The account that a leg in `currency` means. A wallet's reference never leads to an account of the platform.
-    pub fn resolve(&self, reference: &AccountRef, currency: Currency) -> Option<&Account> {
-        match reference {
-            AccountRef::Wallet(id) => self.account((*id).into()).filter(|account| account.owner.is_some()),
-            AccountRef::Platform(code) => {
-                self.platform.get(&(code.clone(), currency)).and_then(|id| self.account(*id))
-            }
-        }
-    }
-
-    pub(super) fn standing_mut(&mut self, id: AccountId) -> Option<&mut Standing> {
-        self.accounts.get_mut(&id).map(|account| &mut account.standing)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn statuses_are_read_back_as_written() {
+        for status in AccountStatus::ALL {
+            assert_eq!(status.name().parse::<AccountStatus>().unwrap(), status);
+        }
+        assert!("thawed".parse::<AccountStatus>().is_err());
+    }
+
+    #[test]
     fn codes_of_the_platforms_accounts_are_read_back_as_written() {
-        for code in ["fee", "tax", "suspense", "equity", "provider_settlement:providus-dcs"] {
+        for code in ["fee", "tax", "suspense", "equity", "position", "provider_settlement:providus-dcs"] {
             assert_eq!(code.parse::<PlatformAccount>().unwrap().to_string(), code);
         }
         for wrong in

@@ -2,16 +2,20 @@
 //!
 //! A posting that is known by its id is answered as the first time, whether it was decided yesterday or two places
 //! before it in this list; a known id with other content is refused, and that refusal is not kept.
+//!
+//! Neighbours of one group are decided as one: the first refusal takes back what those before it did, and all of them are
+//! refused for ever.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use common_utils::ids::TransactionId;
 
 use super::{
-    account::Book,
-    posting::{Outcome, Posting, PostingResult, Refusal, RefusalCode},
-    rules::{self, NewEntry},
+    book::{Book, Change, Earlier, Step},
+    outcome::{Outcome, PostingResult, Refusal, RefusalCode},
+    posting::{Action, Posting},
+    rules::{self, Movement, NewEntry},
 };
 
 /// A posting that has been decided.
@@ -31,55 +35,169 @@ pub(super) struct Decided<'a> {
     pub entries: Vec<NewEntry>,
 }
 
+impl Decided<'_> {
+    pub(super) fn is_posted(&self) -> bool {
+        self.outcome == Outcome::Posted
+    }
+}
+
 /// What is to be written, and what is to be answered.
 #[derive(Debug, Default)]
 pub(super) struct Batch<'a> {
     pub decided: Vec<Decided<'a>>,
     pub results: Vec<PostingResult>,
+    /// Holds that the clock ended.
+    pub expired: usize,
 }
 
 /// Decides the whole list; `book` ends as it stands after it.
 pub(super) fn decide_all<'a>(
     book: &mut Book,
-    mut known: HashMap<TransactionId, Known>,
+    known: HashMap<TransactionId, Known>,
     postings: &'a [Posting],
     now: DateTime<Utc>,
 ) -> Batch<'a> {
-    let mut batch = Batch::default();
-    for posting in postings {
-        if let Some(earlier) = known.get(&posting.id()) {
-            batch.results.push(answer_again(posting, earlier));
-            continue;
+    let expired = book.expire_overdue(now);
+    let taken_back = postings.iter().filter_map(|posting| takes_back(posting.action())).collect();
+    let batch = Batch { expired, ..Batch::default() };
+    let mut list = List { book, known, taken_back, now, batch };
+    for run in postings.chunk_by(|one, next| one.group().is_some() && one.group() == next.group()) {
+        if run.iter().any(|posting| posting.group().is_some()) {
+            list.group(run);
+        } else {
+            for posting in run {
+                list.alone(posting);
+            }
         }
-        let decided = decide_one(book, posting, now);
-        let (outcome, posted_at) = (decided.outcome, decided.at);
-        let content_hash = posting.content_hash().to_vec();
-        known.insert(posting.id(), Known { content_hash, outcome, posted_at });
-        batch.results.push(PostingResult { id: posting.id(), outcome, replayed: false, posted_at });
-        batch.decided.push(decided);
     }
-    batch
+    list.batch
 }
 
-fn decide_one<'a>(book: &mut Book, posting: &'a Posting, now: DateTime<Utc>) -> Decided<'a> {
-    match rules::decide(book, posting, now) {
-        Ok(movement) => {
-            rules::apply(book, &movement);
-            Decided { posting, outcome: Outcome::Posted, at: movement.at, entries: movement.entries }
+/// The posting that this one takes back.
+pub(super) fn takes_back(action: &Action) -> Option<TransactionId> {
+    match action {
+        Action::Reverse { posting } | Action::Refund { posting, .. } => Some(*posting),
+        Action::Move(_) | Action::Hold { .. } | Action::Capture { .. } | Action::Release { .. } => None,
+    }
+}
+
+struct List<'a, 'b> {
+    book: &'b mut Book,
+    known: HashMap<TransactionId, Known>,
+    /// Postings that somebody in this list takes back.
+    taken_back: HashSet<TransactionId>,
+    now: DateTime<Utc>,
+    batch: Batch<'a>,
+}
+
+impl<'a> List<'a, '_> {
+    fn alone(&mut self, posting: &'a Posting) {
+        if let Some(earlier) = self.known.get(&posting.id()) {
+            self.batch.results.push(answer_again(posting, earlier));
+            return;
         }
-        Err(refusal) => Decided { posting, outcome: Outcome::Refused(refusal), at: now, entries: Vec::new() },
+        let decided = match rules::decide(self.book, posting, self.now) {
+            Ok(movement) => self.carry_out(posting, movement).0,
+            Err(refusal) => self.refused(posting, refusal),
+        };
+        self.conclude(decided);
+    }
+
+    fn group(&mut self, members: &'a [Posting]) {
+        let mut ids = HashSet::new();
+        if members.iter().any(|member| self.known.contains_key(&member.id()) || !ids.insert(member.id())) {
+            return self.group_again(members);
+        }
+        let mut done = Vec::with_capacity(members.len());
+        let mut undo = Vec::with_capacity(members.len());
+        for member in members {
+            match rules::decide(self.book, member, self.now) {
+                Ok(movement) => {
+                    let (decided, before) = self.carry_out(member, movement);
+                    done.push(decided);
+                    undo.push(before);
+                }
+                Err(refusal) => {
+                    self.take_back(members, undo);
+                    let because = member.id();
+                    for member in members {
+                        let own = member.id() == because;
+                        let refusal = if own { refusal } else { Refusal::plain(RefusalCode::GroupRefused) };
+                        let decided = self.refused(member, refusal);
+                        self.conclude(decided);
+                    }
+                    return;
+                }
+            }
+        }
+        for decided in done {
+            self.conclude(decided);
+        }
+    }
+
+    /// Members of a group are decided together, so all of them are known or none is. Who is not known here came under an id
+    /// twice, or with another group of the same name.
+    fn group_again(&mut self, members: &'a [Posting]) {
+        for member in members {
+            let answer = self
+                .known
+                .get(&member.id())
+                .map_or_else(|| mismatch(member, self.now), |earlier| answer_again(member, earlier));
+            self.batch.results.push(answer);
+        }
+    }
+
+    fn carry_out(&mut self, posting: &'a Posting, movement: Movement) -> (Decided<'a>, Change) {
+        let Movement { at, entries, change } = movement;
+        let before = self.book.put(change);
+        if self.taken_back.contains(&posting.id()) {
+            self.book.remember(posting.id(), earlier(posting, &entries));
+        }
+        (Decided { posting, outcome: Outcome::Posted, at, entries }, before)
+    }
+
+    fn take_back(&mut self, members: &[Posting], undo: Vec<Change>) {
+        for change in undo.into_iter().rev() {
+            self.book.put(change);
+        }
+        for member in members {
+            self.book.forget(member.id());
+        }
+    }
+
+    fn refused(&self, posting: &'a Posting, refusal: Refusal) -> Decided<'a> {
+        Decided { posting, outcome: Outcome::Refused(refusal), at: self.now, entries: Vec::new() }
+    }
+
+    fn conclude(&mut self, decided: Decided<'a>) {
+        let (posting, outcome, posted_at) = (decided.posting, decided.outcome, decided.at);
+        let content_hash = posting.content_hash().to_vec();
+        self.known.insert(posting.id(), Known { content_hash, outcome, posted_at });
+        self.batch.results.push(PostingResult { id: posting.id(), outcome, replayed: false, posted_at });
+        self.batch.decided.push(decided);
+    }
+}
+
+fn earlier(posting: &Posting, entries: &[NewEntry]) -> Earlier {
+    let step =
+        |entry: &NewEntry| Step { account: entry.account, direction: entry.direction, amount: entry.amount };
+    Earlier {
+        steps: entries.iter().map(step).collect(),
+        is_return: takes_back(posting.action()).is_some(),
+        ..Earlier::default()
     }
 }
 
 fn answer_again(posting: &Posting, earlier: &Known) -> PostingResult {
-    let same = posting.content_hash() == earlier.content_hash;
-    let mismatch = Refusal { code: RefusalCode::ContentMismatch, wallet_id: None, missing: None };
-    PostingResult {
-        id: posting.id(),
-        outcome: if same { earlier.outcome } else { Outcome::Refused(mismatch) },
-        replayed: same,
-        posted_at: earlier.posted_at,
+    if posting.content_hash() != earlier.content_hash {
+        return mismatch(posting, earlier.posted_at);
     }
+    PostingResult { id: posting.id(), outcome: earlier.outcome, replayed: true, posted_at: earlier.posted_at }
+}
+
+fn mismatch(posting: &Posting, posted_at: DateTime<Utc>) -> PostingResult {
+    let outcome = Outcome::Refused(Refusal::plain(RefusalCode::ContentMismatch));
+    PostingResult { id: posting.id(), outcome, replayed: false, posted_at }
 }
 
 #[cfg(test)]

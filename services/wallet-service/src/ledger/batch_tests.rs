@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::ledger::{
-    Account, AccountId, AccountRef, AccountStatus, Leg, PlatformAccount, PlatformIds, PostingType, Standing,
+    Account, AccountId, AccountRef, AccountStatus, Bounds, Freeze, Leg, PlatformAccount, PlatformIds,
+    PostingType, Standing,
 };
 
 const WALLETS: u128 = 5;
@@ -33,7 +34,7 @@ fn account(id: u128, owner: Option<UserId>, posted: i64, status: AccountStatus) 
         owner,
         currency: Currency::NGN,
         status,
-        may_overdraw: owner.is_none(),
+        bounds: if owner.is_none() { Bounds::NONE } else { Bounds::ZERO },
         standing: Standing {
             posted,
             held: if owner.is_some() { held } else { 0 },
@@ -47,7 +48,7 @@ fn account(id: u128, owner: Option<UserId>, posted: i64, status: AccountStatus) 
 fn book(balances: &[i64]) -> Book {
     let owner = || Some(UserId::from(Uuid::from_u128(99)));
     let wallets = balances.iter().zip(1..).map(|(posted, id)| {
-        let status = if id == WALLETS { AccountStatus::Frozen } else { AccountStatus::Active };
+        let status = if id == WALLETS { AccountStatus::Frozen(Freeze::Both) } else { AccountStatus::Active };
         account(id, owner(), *posted, status)
     });
     let equity = account(100, None, 0, AccountStatus::Active);
@@ -110,15 +111,19 @@ fn total(book: &Book) -> i128 {
 /// The posting carried out on plain numbers; whether every step was allowed.
 fn model(balances: &mut HashMap<AccountId, i128>, book: &Book, posting: &Posting) -> bool {
     let mut after = balances.clone();
-    for leg in posting.legs() {
+    let Action::Move(legs) = posting.action() else { return false };
+    for leg in legs {
         let sides =
             [(&leg.debit, -i128::from(leg.amount.amount)), (&leg.credit, i128::from(leg.amount.amount))];
         for (side, change) in sides {
             let Some(account) = book.resolve(side, Currency::NGN) else { return false };
             let Some(balance) = after.get_mut(&account.id) else { return false };
             *balance += change;
-            let floor =
-                if account.may_overdraw { i128::from(i64::MIN) } else { i128::from(account.standing.held) };
+            let floor = if account.bounds.floor.is_none() {
+                i128::from(i64::MIN)
+            } else {
+                i128::from(account.standing.held)
+            };
             let sinks = change < 0 && *balance < floor;
             if account.status != AccountStatus::Active || sinks || *balance > i128::from(i64::MAX) {
                 return false;
@@ -153,7 +158,7 @@ proptest! {
         run(&mut book, HashMap::new(), &postings);
         for id in ids() {
             let account = book.account(id).unwrap();
-            prop_assert!(account.may_overdraw || account.standing.posted >= account.standing.held);
+            prop_assert!(account.bounds.floor.is_none() || account.standing.posted >= account.standing.held);
         }
     }
 

@@ -1,20 +1,26 @@
 //! What keeps the ledger from answering. A refusal is no error: it is an answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common_events::{HandlerError, outbox::OutboxError};
-use common_utils::http::Problem;
+use common_utils::{gather::Ungathered, http::Problem};
 
-#[derive(Debug, thiserror::Error)]
+/// Shared by all who waited for the same batch.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
+    #[error("too many postings are waiting")]
+    Overloaded,
+    /// The batch broke off. A posting that is sent again is answered as what became of it.
+    #[error("it is not known whether the postings were written")]
+    Unanswered,
     /// Another transaction wrote a posting of the same id in the meantime. Nothing of this one counts; roll it back
     /// and try again, and the posting is known.
     #[error("another call was writing the same posting")]
     Raced,
     #[error(transparent)]
-    Database(sqlx::Error),
+    Database(Arc<sqlx::Error>),
     #[error(transparent)]
-    Event(OutboxError),
+    Event(Arc<OutboxError>),
     /// A row that only this code writes does not read as it was written.
     #[error("the ledger holds what it cannot have written: {0}")]
     Corrupt(String),
@@ -28,10 +34,8 @@ impl LedgerError {
     /// Trying again later may help; nothing was written.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced => true,
-            Self::Database(error) | Self::Event(OutboxError::Database(error)) => {
-                common_db::constraint::is_transient(error)
-            }
+            Self::Overloaded | Self::Unanswered | Self::Raced => true,
+            Self::Database(error) => common_db::constraint::is_transient(error),
             Self::Event(_) | Self::Corrupt(_) => false,
         }
     }
@@ -41,7 +45,7 @@ impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
         match common_db::constraint::violated(&error) {
             Some("postings_pkey") => Self::Raced,
-            _ => Self::Database(error),
+            _ => Self::Database(Arc::new(error)),
         }
     }
 }
@@ -50,7 +54,16 @@ impl From<OutboxError> for LedgerError {
     fn from(error: OutboxError) -> Self {
         match error {
             OutboxError::Database(error) => Self::from(error),
-            other => Self::Event(other),
+            other => Self::Event(Arc::new(other)),
+        }
+    }
+}
+
+impl From<Ungathered> for LedgerError {
+    fn from(reason: Ungathered) -> Self {
+        match reason {
+            Ungathered::Full => Self::Overloaded,
+            Ungathered::Broken => Self::Unanswered,
         }
     }
 }
@@ -58,7 +71,10 @@ impl From<OutboxError> for LedgerError {
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Raced => Self::unavailable(error).retry_after(Duration::from_secs(1)),
+            LedgerError::Overloaded => Self::overloaded().retry_after(Duration::from_secs(1)),
+            LedgerError::Unanswered | LedgerError::Raced => {
+                Self::unavailable(error).retry_after(Duration::from_secs(1))
+            }
             LedgerError::Database(error) => common_db::constraint::problem(error),
             LedgerError::Event(_) | LedgerError::Corrupt(_) => Self::internal(error),
         }

@@ -9,8 +9,8 @@ use common_utils::money::Money;
 use uuid::Uuid;
 
 use super::{
-    account::Book,
     batch::Decided,
+    book::Book,
     rules::{Direction, NewEntry},
 };
 use crate::SERVICE_NAME;
@@ -34,7 +34,10 @@ fn of_entry(
     let (wallet, owner) = account.wallet().zip(account.owner)?;
     let (posting, origin) = (decided.posting, decided.posting.origin());
     let actor = origin.actor.clone().unwrap_or_else(|| Actor::service(SERVICE_NAME));
-    let context = EventContext::new(SERVICE_NAME, actor, decided.at);
+    let mut context = EventContext::new(SERVICE_NAME, actor, decided.at);
+    if let Some(request) = &origin.request {
+        context = context.of_request(request.correlation_id.clone(), request.traceparent.clone());
+    }
     let snapshot = EntrySnapshot {
         wallet_id: wallet.uuid(),
         user_id: owner.uuid(),

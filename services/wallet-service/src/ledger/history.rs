@@ -1,9 +1,15 @@
 //! What an account's history says. Every answer is one index look-up or one short index range, whatever the table's
 //! size.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use common_db::PgPool;
-use common_utils::{http::paging::Limit, ids::TransactionId, money::Money};
+use common_utils::{
+    http::paging::Limit,
+    ids::TransactionId,
+    money::{Currency, Money},
+};
 use uuid::Uuid;
 
 use super::{AccountId, LedgerError, repo, rules::Direction};
@@ -52,4 +58,31 @@ pub async fn entries(
     limit: Limit,
 ) -> Result<Vec<Entry>, LedgerError> {
     repo::entries(pool, account, order, after, limit).await
+}
+
+/// What happened to an account in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    pub currency: Currency,
+    /// Posted when the period began; what happened at its first moment belongs to it.
+    pub opening: i64,
+    /// Oldest first; a page of them, from the one behind `after` on.
+    pub entries: Vec<Entry>,
+    /// Posted when the period ended; what happened at its last moment does not belong to it.
+    pub closing: i64,
+}
+
+/// The statement for `from` up to but without `to`.
+pub async fn statement(
+    pool: &PgPool,
+    account: AccountId,
+    currency: Currency,
+    period: Range<DateTime<Utc>>,
+    after: Option<i64>,
+    limit: Limit,
+) -> Result<Statement, LedgerError> {
+    let opening = repo::posted_before(pool, account, period.start).await?;
+    let closing = repo::posted_before(pool, account, period.end).await?;
+    let entries = repo::entries_between(pool, account, period, after.unwrap_or(0), limit).await?;
+    Ok(Statement { currency, opening, entries, closing })
 }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 
-use super::posting::{Posting, PostingResult, PostingType};
+use super::{
+    outcome::PostingResult,
+    posting::{Posting, PostingType},
+};
 use crate::SERVICE;
 
 const POSTINGS: &str = "wallet_ledger_postings_total";
 const BATCH: &str = "wallet_ledger_batch_size";
+const EXPIRED: &str = "wallet_ledger_holds_expired_total";
 const DURATION: &str = "wallet_ledger_post_duration_seconds";
 
 /// Shows every series at zero.
@@ -18,6 +22,8 @@ pub(crate) fn register() {
         "Postings decided for the first time, or answered again, by outcome and type."
     );
     describe_histogram!(BATCH, "Postings of one database transaction.");
+    describe_counter!(EXPIRED, "Holds that the clock ended.");
+    counter!(EXPIRED, "service" => SERVICE).increment(0);
     describe_histogram!(DURATION, "Time to write one batch, from its first statement to its commit.");
     for kind in PostingType::ALL {
         for outcome in ["posted", "refused", "replayed"] {
@@ -37,6 +43,11 @@ pub(super) fn decided(postings: &[Posting], results: &[PostingResult]) {
     }
     let size = u32::try_from(postings.len()).unwrap_or(u32::MAX);
     histogram!(BATCH, "service" => SERVICE).record(f64::from(size));
+}
+
+pub(super) fn expired(holds: usize) {
+    let holds = u64::try_from(holds).unwrap_or(u64::MAX);
+    counter!(EXPIRED, "service" => SERVICE).increment(holds);
 }
 
 pub(super) fn wrote(took: Duration) {

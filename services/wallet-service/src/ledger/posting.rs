@@ -1,4 +1,4 @@
-//! What the ledger is asked to do, and what it answers.
+//! What the ledger is asked to do.
 //!
 //! A [`Posting`] is well-formed by construction: at least one leg and at most [`MAX_LEGS`], every amount positive, no
 //! leg from an account to itself, text that a database can keep. Whether it may happen is for the rules to say.
@@ -6,16 +6,19 @@
 use chrono::{DateTime, Utc};
 use common_events::Actor;
 use common_utils::{
+    correlation,
     http::FieldError,
     ids::{TransactionId, WalletId},
-    money::Money,
+    money::{Currency, Money},
+    telemetry::trace_context,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use super::account::PlatformAccount;
+use super::{account::PlatformAccount, content, misfit};
 
-pub const MAX_LEGS: usize = 100;
+/// Also the most shares that a capture or a refund is divided into.
+pub const MAX_LEGS: usize = 500;
 pub const MAX_DESCRIPTION: usize = 200;
 
 /// Why money moves.
@@ -29,10 +32,12 @@ pub enum PostingType {
     Reversal,
     Fee,
     Adjustment,
+    Hold,
+    Release,
 }
 
 impl PostingType {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Transfer,
         Self::Deposit,
         Self::Withdrawal,
@@ -40,6 +45,8 @@ impl PostingType {
         Self::Reversal,
         Self::Fee,
         Self::Adjustment,
+        Self::Hold,
+        Self::Release,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,6 +58,8 @@ impl PostingType {
             Self::Reversal => "reversal",
             Self::Fee => "fee",
             Self::Adjustment => "adjustment",
+            Self::Hold => "hold",
+            Self::Release => "release",
         }
     }
 }
@@ -70,6 +79,39 @@ pub struct Leg {
     pub amount: Money,
 }
 
+/// One account's part of what a capture pays out, or a refund takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    pub account: AccountRef,
+    pub amount: Money,
+}
+
+/// What a posting does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Money moves, leg by leg.
+    Move(Vec<Leg>),
+    /// Money of a wallet is set aside. The hold has the posting's id.
+    Hold { account: AccountRef, amount: Money, expires_at: DateTime<Utc> },
+    /// Money that was set aside goes out. It may be captured part by part, up to the amount of the hold.
+    Capture { hold: TransactionId, to: Capture },
+    /// What is left of a hold is the account's own again.
+    Release { hold: TransactionId },
+    /// A posting is undone as a whole, once.
+    Reverse { posting: TransactionId },
+    /// Some of what a posting took from its one payer goes back, at most all of it.
+    Refund { posting: TransactionId, from: Vec<Share> },
+}
+
+/// How much of a hold is captured, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capture {
+    /// All that is left of it, in its currency.
+    Whole { to: AccountRef, currency: Currency },
+    /// As much as this; the rest stays on hold, or is released with it.
+    Part { to: Vec<Share>, release_rest: bool },
+}
+
 /// What is told beside a posting, in the events of its entries. It is not part of the content: a bank that spells the
 /// sender otherwise when it is asked again has still sent the same money.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,39 +120,78 @@ pub struct Origin {
     pub actor: Option<Actor>,
     pub provider_reference: Option<String>,
     pub counterparty_name: Option<String>,
+    /// The request that it came with; the running one where nothing is named.
+    pub request: Option<Request>,
 }
 
-/// Legs that happen together or not at all.
+/// A request, as logs and traces know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub correlation_id: String,
+    pub traceparent: Option<String>,
+}
+
+/// What happens as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
     id: TransactionId,
     kind: PostingType,
     description: String,
-    legs: Vec<Leg>,
+    action: Action,
+    group: Option<Uuid>,
     origin: Origin,
     content_hash: [u8; 32],
 }
 
 impl Posting {
-    /// The posting, or everything that is wrong with it; fields are named from the posting on (`legs[0].amount.amount`).
+    /// A posting that moves money by these legs.
     pub fn new(
         id: TransactionId,
         kind: PostingType,
         description: impl Into<String>,
         legs: Vec<Leg>,
     ) -> Result<Self, Vec<FieldError>> {
+        Self::of(id, kind, description, Action::Move(legs))
+    }
+
+    /// The posting, or everything that is wrong with it; fields are named from the posting on (`legs[0].amount.amount`).
+    pub fn of(
+        id: TransactionId,
+        kind: PostingType,
+        description: impl Into<String>,
+        action: Action,
+    ) -> Result<Self, Vec<FieldError>> {
         let description = description.into();
-        let errors = misfits(&description, &legs);
+        let errors = misfit::of(kind, &description, &action);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let content_hash = content_hash(kind, &description, &legs);
-        Ok(Self { id, kind, description, legs, origin: Origin::default(), content_hash })
+        let content_hash = content::hash(kind, &description, &action, None);
+        Ok(Self { id, kind, description, action, group: None, origin: Origin::default(), content_hash })
+    }
+
+    /// One of a group, which is posted as a whole or not at all. The members of a group stand together in a list, and
+    /// no other list has any of them.
+    #[must_use]
+    pub fn in_group(mut self, group: Uuid) -> Self {
+        self.group = Some(group);
+        self.content_hash = content::hash(self.kind, &self.description, &self.action, self.group);
+        self
     }
 
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// Notes the running request, unless the posting came with one.
+    #[must_use]
+    pub(super) fn of_this_request(mut self) -> Self {
+        self.origin.request.get_or_insert_with(|| Request {
+            correlation_id: correlation::current(),
+            traceparent: trace_context::traceparent(),
+        });
         self
     }
 
@@ -126,131 +207,38 @@ impl Posting {
         &self.description
     }
 
-    pub fn legs(&self) -> &[Leg] {
-        &self.legs
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    pub fn group(&self) -> Option<Uuid> {
+        self.group
     }
 
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
+    /// The accounts that it names itself, each in a currency. A hold or an earlier posting leads to more.
+    pub(super) fn sides(&self) -> Vec<(&AccountRef, Currency)> {
+        match &self.action {
+            Action::Move(legs) => {
+                let debits = legs.iter().map(|leg| (&leg.debit, leg.amount.currency));
+                debits.chain(legs.iter().map(|leg| (&leg.credit, leg.amount.currency))).collect()
+            }
+            Action::Hold { account, amount, .. } => vec![(account, amount.currency)],
+            Action::Capture { to: Capture::Whole { to, currency }, .. } => vec![(to, *currency)],
+            Action::Capture { to: Capture::Part { to: shares, .. }, .. }
+            | Action::Refund { from: shares, .. } => {
+                shares.iter().map(|share| (&share.account, share.amount.currency)).collect()
+            }
+            Action::Release { .. } | Action::Reverse { .. } => Vec::new(),
+        }
+    }
+
     pub(super) fn content_hash(&self) -> &[u8] {
         &self.content_hash
     }
-}
-
-fn misfits(description: &str, legs: &[Leg]) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    if description.chars().count() > MAX_DESCRIPTION || description.chars().any(char::is_control) {
-        let message =
-            format!("must be at most {MAX_DESCRIPTION} characters, none of them a control character");
-        errors.push(FieldError::new("description", "out_of_range", message));
-    }
-    if legs.is_empty() || legs.len() > MAX_LEGS {
-        errors.push(FieldError::new("legs", "out_of_range", format!("must be 1 to {MAX_LEGS} legs")));
-    }
-    // A list that is too long is not looked through.
-    for (index, leg) in legs.iter().take(MAX_LEGS).enumerate() {
-        if leg.amount.amount <= 0 {
-            let field = format!("legs[{index}].amount.amount");
-            errors.push(FieldError::new(field, "out_of_range", "must be greater than zero"));
-        }
-        if leg.debit == leg.credit {
-            let field = format!("legs[{index}].credit");
-            errors.push(FieldError::new(field, "same_account", "must not be the debited account"));
-        }
-    }
-    errors
-}
-
-/// Over everything that decides what moves and what the account's owner reads.
-fn content_hash(kind: PostingType, description: &str, legs: &[Leg]) -> [u8; 32] {
-    // Every part is written with its length before it, so no two contents are written alike.
-    fn text(hasher: &mut Sha256, part: &str) {
-        hasher.update(part.len().to_be_bytes());
-        hasher.update(part.as_bytes());
-    }
-    fn account(hasher: &mut Sha256, account: &AccountRef) {
-        match account {
-            AccountRef::Wallet(id) => text(hasher, &id.to_string()),
-            AccountRef::Platform(account) => text(hasher, &account.to_string()),
-        }
-    }
-    let mut hasher = Sha256::new();
-    text(&mut hasher, kind.name());
-    text(&mut hasher, description);
-    for leg in legs {
-        account(&mut hasher, &leg.debit);
-        account(&mut hasher, &leg.credit);
-        hasher.update(leg.amount.amount.to_be_bytes());
-        text(&mut hasher, leg.amount.currency.code());
-    }
-    hasher.finalize().into()
-}
-
-/// Why a posting was refused, as other services read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusalCode {
-    #[error("the account holds less than is to leave it")]
-    InsufficientFunds,
-    #[error("the wallet is frozen")]
-    WalletFrozen,
-    #[error("the wallet is closed")]
-    WalletClosed,
-    #[error("the account has another currency")]
-    CurrencyMismatch,
-    #[error("there is no such account")]
-    AccountNotFound,
-    #[error("the id was used for other content")]
-    ContentMismatch,
-    #[error("the balance would not fit into 64 bits")]
-    Overflow,
-}
-
-/// A refusal, with the wallet that stood in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusal {
-    pub code: RefusalCode,
-    /// None when the account is the platform's own.
-    pub wallet_id: Option<WalletId>,
-    /// How much more the account would need, in minor units; given with `insufficient_funds`.
-    pub missing: Option<i64>,
-}
-
-/// What became of a posting. The same posting gets the same outcome for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Posted,
-    Refused(Refusal),
-}
-
-impl Outcome {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Posted => "posted",
-            Self::Refused(_) => "refused",
-        }
-    }
-
-    pub fn refusal(self) -> Option<Refusal> {
-        match self {
-            Self::Posted => None,
-            Self::Refused(refusal) => Some(refusal),
-        }
-    }
-}
-
-/// The answer to one posting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PostingResult {
-    pub id: TransactionId,
-    pub outcome: Outcome,
-    /// Decided by an earlier call with the same posting.
-    pub replayed: bool,
-    /// When it was decided.
-    pub posted_at: DateTime<Utc>,
 }
 
 #[cfg(test)]

@@ -145,6 +145,7 @@ fn parse_one(
         actor: Some(Actor::service(&caller.name)),
         provider_reference: told(path, "providerReference", body.provider_reference, errors),
         counterparty_name: told(path, "counterpartyName", body.counterparty_name, errors),
+        request: None,
     };
     let legs = parse_legs(body.legs, path, errors)?;
     match Posting::new(TransactionId::from(body.id), body.kind, body.description, legs) {

@@ -1,31 +1,67 @@
-//! Freezing. It takes the same lock as a posting, so each posting is either decided before the account was frozen or
-//! sees that it is.
+//! Freezing, closing, bounding. Each takes the same lock as a posting, so every posting is either decided before it or
+//! sees it.
 
-use common_db::Op;
+use common_db::{Op, constraint};
 
-use super::{AccountId, AccountStatus, LedgerError, repo};
+use super::{Account, AccountId, AccountStatus, LedgerError, repo};
 
-/// What became of an order to freeze or unfreeze.
+/// What became of an order to freeze, unfreeze or close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frozen {
+pub enum StatusChange {
     Executed,
     AlreadyApplied,
     /// Closed accounts stay as they are.
     Closed,
+    /// Only an account that holds nothing is closed.
+    NotEmpty,
     NoSuchAccount,
 }
 
-/// Freezes the account, or lets it be used again.
-pub async fn set_frozen_in_op(op: &mut Op, account: AccountId, frozen: bool) -> Result<Frozen, LedgerError> {
-    repo::lock_in_op(op, &[account]).await?;
-    let wanted = if frozen { AccountStatus::Frozen } else { AccountStatus::Active };
-    match repo::status_in_op(op, account).await? {
-        None => Ok(Frozen::NoSuchAccount),
-        Some(AccountStatus::Closed) => Ok(Frozen::Closed),
-        Some(status) if status == wanted => Ok(Frozen::AlreadyApplied),
-        Some(_) => {
-            repo::set_status_in_op(op, account, wanted).await?;
-            Ok(Frozen::Executed)
-        }
+pub async fn set_status_in_op(
+    op: &mut Op,
+    account: AccountId,
+    wanted: AccountStatus,
+) -> Result<StatusChange, LedgerError> {
+    let Some(Account { status, standing, .. }) = repo::lock_in_op(op, &[account]).await?.pop() else {
+        return Ok(StatusChange::NoSuchAccount);
+    };
+    if status == wanted {
+        return Ok(StatusChange::AlreadyApplied);
+    }
+    if status == AccountStatus::Closed {
+        return Ok(StatusChange::Closed);
+    }
+    if wanted == AccountStatus::Closed && (standing.posted != 0 || standing.held != 0) {
+        return Ok(StatusChange::NotEmpty);
+    }
+    repo::set_status_in_op(op, account, wanted).await?;
+    Ok(StatusChange::Executed)
+}
+
+/// What became of an order to bound a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounded {
+    Executed,
+    /// The balance is outside of them as it stands.
+    Outside,
+    NoSuchAccount,
+}
+
+/// Sets how far the balance may go. After [`Bounded::Outside`] the transaction can only be rolled back.
+pub async fn set_bounds_in_op(
+    op: &mut Op,
+    account: AccountId,
+    floor: i64,
+    ceiling: Option<i64>,
+) -> Result<Bounded, LedgerError> {
+    if repo::lock_in_op(op, &[account]).await?.is_empty() {
+        return Ok(Bounded::NoSuchAccount);
+    }
+    match repo::set_bounds_in_op(op, account, floor, ceiling).await {
+        Ok(()) => Ok(Bounded::Executed),
+        Err(error) => match constraint::violated(&error) {
+            Some("balances_available_above_floor" | "balances_posted_below_ceiling") => Ok(Bounded::Outside),
+            _ => Err(error.into()),
+        },
     }
 }

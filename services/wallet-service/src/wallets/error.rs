@@ -18,6 +18,8 @@ pub enum WalletError {
     LimitExceeded,
     #[error("the wallet is closed")]
     Closed,
+    #[error("the wallet holds money")]
+    NotEmpty,
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -80,6 +82,10 @@ impl From<WalletError> for Problem {
                 format!("You have {MOST_WALLETS} wallets, and that is as many as a person may have."),
             ),
             WalletError::Closed => Self::unprocessable("wallet_closed", "The wallet is closed for good."),
+            WalletError::NotEmpty => Self::unprocessable(
+                "wallet_not_empty",
+                "Only a wallet that holds nothing, nor has anything on hold, can be closed.",
+            ),
             WalletError::Key(error) => error.into(),
             WalletError::Ledger(error) => error.into(),
             WalletError::Encoding(error) => Self::internal(error),

@@ -9,7 +9,7 @@ use common_events::{
 use uuid::Uuid;
 
 use super::entity::{NewWallet, Wallet};
-use crate::{SERVICE_NAME, ledger::AccountStatus};
+use crate::{SERVICE_NAME, ledger::PublicStatus};
 
 pub(super) fn created(wallet: &NewWallet, actor: Actor) -> Result<NewEvent, OutboxError> {
     let snapshot = WalletSnapshot {
@@ -17,7 +17,7 @@ pub(super) fn created(wallet: &NewWallet, actor: Actor) -> Result<NewEvent, Outb
         user_id: wallet.user_id.uuid(),
         currency: wallet.currency.code().to_owned(),
         name: wallet.name.as_ref().map(|name| name.as_str().to_owned()),
-        status: AccountStatus::Active.name().to_owned(),
+        status: PublicStatus::Active.name().to_owned(),
         reason: None,
         created_at: wallet.created_at,
     };
@@ -37,11 +37,11 @@ pub(super) fn frozen_or_not(
         user_id: wallet.user_id.uuid(),
         currency: wallet.currency.code().to_owned(),
         name: wallet.name.as_ref().map(|name| name.as_str().to_owned()),
-        status: wallet.status.name().to_owned(),
+        status: PublicStatus::from(wallet.status).name().to_owned(),
         reason: Some(reason.to_owned()),
         created_at: wallet.created_at,
     };
-    if wallet.status == AccountStatus::Frozen {
+    if wallet.status.freeze().is_some() {
         NewEvent::new(&context, &WalletFrozen(snapshot))
     } else {
         NewEvent::new(&context, &WalletUnfrozen(snapshot))

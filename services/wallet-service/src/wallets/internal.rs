@@ -15,7 +15,10 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{Wallet, WalletError};
-use crate::{app::AppState, ledger::AccountStatus};
+use crate::{
+    app::AppState,
+    ledger::{AccountStatus, Freeze, PublicStatus},
+};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -33,7 +36,7 @@ struct WalletFacts {
     user_id: Uuid,
     currency: String,
     name: Option<String>,
-    status: AccountStatus,
+    status: PublicStatus,
     is_default: bool,
     created_at: DateTime<Utc>,
     account_numbers: Vec<String>,
@@ -46,7 +49,7 @@ impl From<Wallet> for WalletFacts {
             user_id: wallet.user_id.uuid(),
             currency: wallet.currency.code().to_owned(),
             name: wallet.name.map(|name| name.as_str().to_owned()),
-            status: wallet.status,
+            status: wallet.status.into(),
             is_default: wallet.is_default,
             created_at: wallet.created_at,
             account_numbers: wallet.account_numbers.into_iter().map(|account| account.number).collect(),
@@ -119,7 +122,7 @@ struct Order {
 #[serde(rename_all = "camelCase")]
 struct StatusBody {
     wallet_id: Uuid,
-    status: AccountStatus,
+    status: PublicStatus,
 }
 
 #[utoipa::path(post, path = "/internal/v1/wallets/{id}/freeze", tag = "internal", request_body = Order,
@@ -130,7 +133,7 @@ async fn freeze(
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(order): ApiJson<Order>,
 ) -> Result<Json<StatusBody>, Problem> {
-    set_frozen(&state, id, true, &order).await
+    set_status(&state, id, AccountStatus::Frozen(Freeze::Both), &order).await
 }
 
 #[utoipa::path(post, path = "/internal/v1/wallets/{id}/unfreeze", tag = "internal", request_body = Order,
@@ -141,15 +144,15 @@ async fn unfreeze(
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(order): ApiJson<Order>,
 ) -> Result<Json<StatusBody>, Problem> {
-    set_frozen(&state, id, false, &order).await
+    set_status(&state, id, AccountStatus::Active, &order).await
 }
 
-async fn set_frozen(
+async fn set_status(
     state: &AppState,
     id: WalletId,
-    frozen: bool,
+    status: AccountStatus,
     order: &Order,
 ) -> Result<Json<StatusBody>, Problem> {
-    let status = super::set_frozen(state, id, frozen, order.actor_id, &order.reason).await?;
-    Ok(Json(StatusBody { wallet_id: id.uuid(), status }))
+    super::set_status(state, id, status, order.actor_id, &order.reason).await?;
+    Ok(Json(StatusBody { wallet_id: id.uuid(), status: status.into() }))
 }

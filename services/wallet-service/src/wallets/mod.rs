@@ -31,7 +31,7 @@ pub use error::WalletError;
 
 use crate::{
     app::AppState,
-    ledger::{self, AccountStatus, Frozen, LedgerError},
+    ledger::{self, AccountStatus, LedgerError, StatusChange},
 };
 use routes::WalletBody;
 
@@ -165,26 +165,26 @@ async fn write_in_op(op: &mut Op, wallet: NewWallet, actor: Actor) -> Result<Wal
 }
 
 /// Freezes a wallet, or lets it be used again, for a member of staff. Doing it twice is doing it once.
-async fn set_frozen(
+async fn set_status(
     state: &AppState,
     id: WalletId,
-    frozen: bool,
+    status: AccountStatus,
     staff: Uuid,
     reason: &str,
-) -> Result<AccountStatus, WalletError> {
+) -> Result<(), WalletError> {
     let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
-    let status = if frozen { AccountStatus::Frozen } else { AccountStatus::Active };
     let mut op = common_db::begin(&state.pool).await?;
-    match ledger::set_frozen_in_op(&mut op, id.into(), frozen).await? {
-        Frozen::AlreadyApplied => return Ok(status),
-        Frozen::Closed => return Err(WalletError::Closed),
-        Frozen::NoSuchAccount => return Err(WalletError::NotFound),
-        Frozen::Executed => {}
+    match ledger::set_status_in_op(&mut op, id.into(), status).await? {
+        StatusChange::AlreadyApplied => return Ok(()),
+        StatusChange::Closed => return Err(WalletError::Closed),
+        StatusChange::NotEmpty => return Err(WalletError::NotEmpty),
+        StatusChange::NoSuchAccount => return Err(WalletError::NotFound),
+        StatusChange::Executed => {}
     }
     let event = events::frozen_or_not(&Wallet { status, ..wallet }, staff, reason, state.clock.now())?;
     outbox::publish_in_op(&mut op, &[event]).await?;
     op.commit().await?;
     // A security event: who did what, for the log that is watched.
-    tracing::info!(wallet = %id, %staff, frozen, "the freezing of a wallet was changed");
-    Ok(status)
+    tracing::info!(wallet = %id, %staff, status = status.name(), "the status of a wallet was changed");
+    Ok(())
 }

@@ -26,7 +26,7 @@ use validator::Validate;
 use super::{AccountNumber, Answer, Wallet, WalletName};
 use crate::{
     app::AppState,
-    ledger::{self, AccountStatus, Direction, Entry, Order},
+    ledger::{self, Direction, Entry, Freeze, Order, PublicStatus},
 };
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -56,7 +56,9 @@ pub(super) struct WalletBody {
     #[schema(example = "NGN")]
     currency: String,
     name: Option<String>,
-    status: AccountStatus,
+    status: PublicStatus,
+    /// While it is frozen: which direction is shut.
+    freeze: Option<Freeze>,
     /// The one that everybody gets when they register.
     is_default: bool,
     balance: BalanceBody,
@@ -115,7 +117,8 @@ impl WalletBody {
             currency: wallet.currency.code().to_owned(),
             balance: BalanceBody::new(wallet.currency, wallet.posted, wallet.held, as_of),
             name: wallet.name.map(|name| name.as_str().to_owned()),
-            status: wallet.status,
+            status: wallet.status.into(),
+            freeze: wallet.status.freeze(),
             is_default: wallet.is_default,
             virtual_accounts: wallet.account_numbers.into_iter().map(Into::into).collect(),
             created_at: wallet.created_at,

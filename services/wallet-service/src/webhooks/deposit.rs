@@ -84,6 +84,7 @@ fn posting(id: TransactionId, deposit: &Deposit, suspended: bool) -> Result<Post
         actor: Some(Actor::provider(&deposit.provider)),
         provider_reference: Some(deposit.reference.clone()),
         counterparty_name: deposit.sender_name.clone(),
+        request: None,
     };
     Posting::new(id, PostingType::Deposit, description(deposit.sender_name.as_deref()), vec![leg])
         .map(|posting| posting.with_origin(origin))

@@ -7,7 +7,8 @@ use common_utils::ids::{TransactionId, UserId, WalletId};
 use common_utils::money::{Currency, Money};
 use serde_json::json;
 use wallet_service::ledger::{
-    AccountRef, LedgerError, Leg, Outcome, PlatformAccount, PostingResult, RefusalCode, set_frozen_in_op,
+    AccountRef, AccountStatus, Freeze, LedgerError, Leg, Outcome, PlatformAccount, PostingResult,
+    RefusalCode, set_status_in_op,
 };
 
 use crate::support::{World, equity, leg, of, posting, posting_with_id, transfer};
@@ -265,7 +266,7 @@ async fn nothing_moves_once_a_wallet_is_frozen() {
         tokio::task::yield_now().await;
     }
     let mut op = common_db::begin(&world.db.pool).await.unwrap();
-    set_frozen_in_op(&mut op, bola.into(), true).await.unwrap();
+    set_status_in_op(&mut op, bola.into(), AccountStatus::Frozen(Freeze::Both)).await.unwrap();
     // With the lock in hand the balance cannot move any more.
     let frozen_at = world.balance(bola).await;
     op.commit().await.unwrap();

@@ -33,7 +33,7 @@ async fn history_is_not_rewritten() {
         "DELETE FROM postings",
         "TRUNCATE postings CASCADE",
         "DELETE FROM holds",
-        "TRUNCATE holds",
+        "TRUNCATE holds CASCADE",
     ] {
         assert_eq!(refused_by(&world, statement).await, RESTRICT_VIOLATION, "{statement}");
     }
@@ -59,15 +59,18 @@ async fn wrong_rows_are_refused_by_name() {
     let cases = [
         (
             format!("UPDATE balances SET posted = -1 WHERE account_id = '{ada}'"),
-            "balances_available_not_negative",
+            "balances_available_above_floor",
         ),
         (
             format!("UPDATE balances SET held = 101 WHERE account_id = '{ada}'"),
-            "balances_available_not_negative",
+            "balances_available_above_floor",
         ),
         (format!("UPDATE balances SET held = -1 WHERE account_id = '{ada}'"), "balances_held_not_negative"),
-        (format!("UPDATE balances SET may_overdraw = true WHERE account_id = '{ada}'"), "balances_rule_fkey"),
-        (format!("UPDATE balances SET currency = 'USD' WHERE account_id = '{ada}'"), "balances_rule_fkey"),
+        (
+            format!("UPDATE balances SET may_overdraw = true WHERE account_id = '{ada}'"),
+            "balances_rules_fkey",
+        ),
+        (format!("UPDATE balances SET currency = 'USD' WHERE account_id = '{ada}'"), "balances_rules_fkey"),
         (format!("UPDATE accounts SET status = 'asleep' WHERE id = '{ada}'"), "accounts_status_known"),
         (format!("UPDATE accounts SET code = 'fee' WHERE id = '{ada}'"), "accounts_code_of_platform"),
         (entry(1, 1, "credit"), "entries_pkey"),

@@ -103,7 +103,7 @@ async fn one_malformed_posting_stops_the_list_before_anything_is_written() {
         (with("/legs/0/credit", json!({ "who": ada })), "postings[1].legs[0].credit.who"),
         (with("/legs/0/credit", json!("fee")), "postings[1].legs[0].credit"),
         (with("/legs", json!([])), "postings[1].legs"),
-        (with("/legs", json!(vec![leg.clone(); 101])), "postings[1].legs"),
+        (with("/legs", json!(vec![leg.clone(); 501])), "postings[1].legs"),
         (with("/type", json!("gift")), "postings[1].type"),
         (with("/description", json!("a\0b")), "postings[1].description"),
         (with("/description", json!("x".repeat(201))), "postings[1].description"),

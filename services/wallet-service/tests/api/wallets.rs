@@ -17,7 +17,7 @@ async fn a_wallet_is_opened_at_zero_and_published() {
     assert_eq!(answer.status, StatusCode::CREATED);
     let id = answer.body["id"].as_str().unwrap();
     let expected = json!({
-        "id": id, "userId": user, "currency": "USD", "name": "Rent", "status": "active", "isDefault": false,
+        "id": id, "userId": user, "currency": "USD", "name": "Rent", "status": "active", "freeze": null, "isDefault": false,
         "balance": {
             "currency": "USD", "posted": 0, "held": 0, "available": 0, "asOf": "2026-01-01T12:00:00Z"
         },

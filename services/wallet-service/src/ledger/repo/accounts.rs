@@ -1,4 +1,4 @@
-//! Accounts: opened, locked, frozen.
+//! Accounts: opened, locked and read, frozen, bounded.
 
 use std::collections::HashMap;
 
@@ -7,19 +7,46 @@ use common_db::Op;
 use common_utils::money::Currency;
 use uuid::Uuid;
 
-use crate::ledger::{AccountId, AccountStatus, LedgerError, PlatformAccount, PlatformIds};
+use crate::ledger::{
+    Account, AccountId, AccountStatus, Bounds, LedgerError, PlatformAccount, PlatformIds, Standing,
+};
 
-/// Locks the balances of these accounts until the transaction ends, in id order. Whoever changes a balance, or what is
-/// decided about it, comes through here first.
-pub(in crate::ledger) async fn lock_in_op(op: &mut Op, accounts: &[AccountId]) -> sqlx::Result<()> {
+/// Locks the balances of these accounts until the transaction ends, in id order, and reads each as it is once it is
+/// locked. Whoever changes a balance, or what is decided about it, comes through here first. Accounts that do not exist are left
+/// out.
+///
+/// Postgres reads a row anew that it had to wait for, so this one statement sees every earlier change of `balances`. Whose a
+/// wallet is never changes.
+pub(in crate::ledger) async fn lock_in_op(
+    op: &mut Op,
+    accounts: &[AccountId],
+) -> Result<Vec<Account>, LedgerError> {
     let ids: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
-    sqlx::query_scalar!(
-        "SELECT account_id FROM balances WHERE account_id = ANY($1) ORDER BY account_id FOR UPDATE",
+    let rows = sqlx::query!(
+        r#"SELECT b.account_id, w.user_id AS "user_id?", b.currency, b.status, b.may_overdraw, b.floor, b.ceiling,
+                  b.posted, b.held, b.entries, b.updated_at
+           FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
+           WHERE b.account_id = ANY($1) ORDER BY b.account_id FOR UPDATE OF b"#,
         &ids,
     )
     .fetch_all(&mut **op)
     .await?;
-    Ok(())
+    let read = rows.into_iter().map(|row| {
+        Ok(Account {
+            id: row.account_id.into(),
+            owner: row.user_id.map(Into::into),
+            currency: row.currency.parse().map_err(|error| LedgerError::corrupt(&error))?,
+            status: row.status.parse().map_err(|error| LedgerError::corrupt(&error))?,
+            bounds: Bounds { floor: (!row.may_overdraw).then_some(row.floor), ceiling: row.ceiling },
+            standing: Standing {
+                posted: row.posted,
+                held: row.held,
+                entries: row.entries,
+                updated_at: row.updated_at,
+            },
+        })
+    });
+    read.collect()
 }
 
 /// The account of a new wallet, at zero.
@@ -52,15 +79,12 @@ pub(in crate::ledger) async fn open_platform_accounts_in_op(
     wanted: &[(PlatformAccount, Currency)],
     now: DateTime<Utc>,
 ) -> Result<PlatformIds, LedgerError> {
-    let mut known = platform_ids_in_op(op, wanted).await?;
-    if known.len() < wanted.len() {
-        insert_platform_accounts_in_op(op, wanted, now).await?;
-        known = platform_ids_in_op(op, wanted).await?;
-    }
-    Ok(known)
+    insert_platform_accounts_in_op(op, wanted, now).await?;
+    platform_accounts_in_op(op, wanted).await
 }
 
-async fn platform_ids_in_op(
+/// Those of them that were opened before.
+pub(in crate::ledger) async fn platform_accounts_in_op(
     op: &mut Op,
     wanted: &[(PlatformAccount, Currency)],
 ) -> Result<PlatformIds, LedgerError> {
@@ -121,17 +145,7 @@ fn columns(wanted: &[(PlatformAccount, Currency)]) -> (Vec<String>, Vec<String>)
     wanted.iter().map(|(account, currency)| (account.to_string(), currency.code().to_owned())).unzip()
 }
 
-/// The status of an account; None if there is none. Read after [`lock_in_op`], it stays as it is.
-pub(in crate::ledger) async fn status_in_op(
-    op: &mut Op,
-    id: AccountId,
-) -> Result<Option<AccountStatus>, LedgerError> {
-    let status = sqlx::query_scalar!("SELECT status FROM accounts WHERE id = $1", id.uuid())
-        .fetch_optional(&mut **op)
-        .await?;
-    status.map(|name| name.parse().map_err(|error| LedgerError::corrupt(&error))).transpose()
-}
-
+/// After [`lock_in_op`].
 pub(in crate::ledger) async fn set_status_in_op(
     op: &mut Op,
     id: AccountId,
@@ -140,5 +154,23 @@ pub(in crate::ledger) async fn set_status_in_op(
     sqlx::query!("UPDATE accounts SET status = $2 WHERE id = $1", id.uuid(), status.name())
         .execute(&mut **op)
         .await?;
+    Ok(())
+}
+
+/// After [`lock_in_op`].
+pub(in crate::ledger) async fn set_bounds_in_op(
+    op: &mut Op,
+    id: AccountId,
+    floor: i64,
+    ceiling: Option<i64>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE balances SET floor = $2, ceiling = $3 WHERE account_id = $1",
+        id.uuid(),
+        floor,
+        ceiling
+    )
+    .execute(&mut **op)
+    .await?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Reading an account's history.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use common_db::PgPool;
 use common_utils::{http::paging::Limit, money::Money};
@@ -21,16 +23,63 @@ pub(in crate::ledger) async fn balance_at(
         r#"SELECT COALESCE((SELECT balance_after FROM entries
                             WHERE account_id = $1 AND posted_at <= $2
                             ORDER BY posted_at DESC, sequence DESC LIMIT 1), 0) AS "posted!",
-                  (SELECT COALESCE(sum(amount - CASE WHEN status = 'held' THEN captured ELSE 0 END), 0)::bigint
-                   FROM holds
-                   WHERE account_id = $1 AND created_at <= $2
-                     AND (closed_at IS NULL OR closed_at > $2)) AS "held!""#,
+                  (SELECT COALESCE(sum(h.amount - COALESCE(captured.by_then, 0)), 0)::bigint
+                   FROM holds h
+                   LEFT JOIN LATERAL (
+                       SELECT sum(e.amount) AS by_then FROM postings p JOIN entries e ON e.posting_id = p.id
+                       WHERE p.hold_id = h.id AND p.posted_at <= $2
+                         AND e.account_id = h.account_id AND e.direction = 'debit') captured ON true
+                   WHERE h.account_id = $1 AND h.created_at <= $2
+                     AND (h.closed_at IS NULL OR h.closed_at > $2)) AS "held!""#,
         account.uuid(),
         at,
     )
     .fetch_one(pool)
     .await?;
     Ok(PastBalance { posted: row.posted, held: row.held })
+}
+
+/// What was posted by the last entry before that moment.
+pub(in crate::ledger) async fn posted_before(
+    pool: &PgPool,
+    account: AccountId,
+    moment: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    let posted = sqlx::query_scalar!(
+        "SELECT balance_after FROM entries WHERE account_id = $1 AND posted_at < $2
+         ORDER BY posted_at DESC, sequence DESC LIMIT 1",
+        account.uuid(),
+        moment,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(posted.unwrap_or(0))
+}
+
+/// The entries of a period, oldest first. By time and number together, so that it is one range of the index.
+pub(in crate::ledger) async fn entries_between(
+    pool: &PgPool,
+    account: AccountId,
+    period: Range<DateTime<Utc>>,
+    after: i64,
+    limit: Limit,
+) -> Result<Vec<Entry>, LedgerError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT e.id, e.sequence, e.direction, e.amount, a.currency, e.balance_after, e.posting_id, e.description,
+                e.posted_at
+         FROM entries e JOIN accounts a ON a.id = e.account_id
+         WHERE e.account_id = $1 AND e.posted_at >= $2 AND e.posted_at < $3 AND e.sequence > $4
+         ORDER BY e.posted_at, e.sequence LIMIT $5",
+        account.uuid(),
+        period.start,
+        period.end,
+        after,
+        limit.rows(),
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Entry::try_from).collect()
 }
 
 struct Row {

@@ -2,11 +2,17 @@
 
 mod accounts;
 mod history;
-mod posting;
+mod holds;
+mod known;
 mod verify;
+mod write;
 
 pub use accounts::open_customer_account_in_op;
-pub(super) use accounts::{lock_in_op, open_platform_accounts_in_op, set_status_in_op, status_in_op};
-pub(super) use history::{balance_at, entries};
-pub(super) use posting::{accounts_in_op, known_in_op, write_in_op};
+pub(super) use accounts::{
+    lock_in_op, open_platform_accounts_in_op, platform_accounts_in_op, set_bounds_in_op, set_status_in_op,
+};
+pub(super) use history::{balance_at, entries, entries_between, posted_before};
+pub(super) use holds::accounts_with_overdue;
+pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known_in_op};
 pub(super) use verify::{begin_snapshot, counted_in_op, differences_in_op};
+pub(super) use write::write_in_op;

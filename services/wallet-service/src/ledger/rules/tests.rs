@@ -1,10 +1,13 @@
 //! The rules one by one; what must hold whatever is asked is in `batch_tests.rs`.
 
 use common_utils::ids::{TransactionId, UserId, WalletId};
-use common_utils::money::Money;
+use common_utils::money::{Currency, Money};
 
 use super::*;
-use crate::ledger::{PlatformAccount, PlatformIds, PostingType};
+use crate::ledger::{
+    Account, AccountRef, AccountStatus, Bounds, Freeze, Leg, PlatformAccount, PlatformIds, PostingType,
+    RefusalCode, Standing,
+};
 
 fn noon() -> DateTime<Utc> {
     "2026-01-01T12:00:00Z".parse().unwrap()
@@ -16,13 +19,13 @@ fn account(posted: i64, held: i64) -> Account {
         owner: Some(UserId::new()),
         currency: Currency::NGN,
         status: AccountStatus::Active,
-        may_overdraw: false,
+        bounds: Bounds::ZERO,
         standing: Standing { posted, held, entries: 0, updated_at: noon() },
     }
 }
 
 fn bank(posted: i64) -> Account {
-    Account { owner: None, may_overdraw: true, ..account(posted, 0) }
+    Account { owner: None, bounds: Bounds::NONE, ..account(posted, 0) }
 }
 
 fn book(accounts: &[&Account]) -> Book {
@@ -102,7 +105,7 @@ fn every_leg_stands_on_those_before_it() {
 fn frozen_and_closed_accounts_take_no_part() {
     let bola = account(100, 0);
     for (status, code) in [
-        (AccountStatus::Frozen, RefusalCode::WalletFrozen),
+        (AccountStatus::Frozen(Freeze::Both), RefusalCode::WalletFrozen),
         (AccountStatus::Closed, RefusalCode::WalletClosed),
     ] {
         let ada = Account { status, ..account(100, 0) };
@@ -156,6 +159,6 @@ fn times_never_go_back_on_an_account() {
     let mut book = book(&[&ada, &bola]);
     let movement = decide(&book, &posting, noon()).unwrap();
     assert_eq!(movement.at, later);
-    apply(&mut book, &movement);
+    book.put(movement.change);
     assert_eq!(book.account(bola.id).unwrap().standing.updated_at, later);
 }
