@@ -133,11 +133,11 @@ impl AppState {
         // A breaker of its own: a look-up that fails says nothing about the ledger.
         let ledger = Ledger::new(peer("ledger", &config.wallet_url)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
-        let directory = Directory::new(pool.clone(), hasher, remote);
+        let directory = Directory::start(pool.clone(), hasher, remote);
         let lease = TimeDelta::from_std(config.transfer_lease)?;
         Ok(Self {
             transactions: Transactions::new(pool.clone(), directory.clone()),
-            transfers: Transfers::new(pool.clone(), Arc::clone(clock), directory.clone(), ledger, lease),
+            transfers: Transfers::start(pool.clone(), Arc::clone(clock), directory.clone(), ledger, lease),
             config: Arc::new(config),
             authenticator,
             directory,

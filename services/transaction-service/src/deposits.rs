@@ -12,6 +12,7 @@ use common_utils::{
     correlation,
     ids::{TransactionId, UserId, WalletId},
     money::Money,
+    telemetry::trace_context,
 };
 
 use crate::transactions::{self, Party, Status, Transaction, TransactionType, events, reference};
@@ -33,7 +34,7 @@ pub(crate) async fn take_in_op(op: &mut Op, event: &Event, clock: &dyn Clock) ->
         return Ok(());
     }
     let actor = |_: &Transaction| event.actor.clone();
-    let events = events::of_present_status(&[&deposit], actor, clock).await?;
+    let events = events::of_present_status(&[&deposit], actor, clock)?;
     Ok(outbox::publish_in_op(op, &events).await?)
 }
 
@@ -58,6 +59,7 @@ fn deposit(entry: &EntrySnapshot) -> Transaction {
         reference: theirs.unwrap_or_else(|| reference("DEP", id)),
         failure: None,
         correlation_id: correlation::current(),
+        traceparent: trace_context::traceparent(),
         leased_until: None,
         created_at: entry.posted_at,
         completed_at: Some(entry.posted_at),

@@ -7,10 +7,11 @@
 
 mod contact;
 mod intake;
+mod known;
 mod remote;
 mod repo;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use common_db::{PgPool, constraint};
@@ -22,6 +23,7 @@ use common_utils::{
 };
 
 pub(crate) use contact::{ContactHasher, ContactKind};
+use known::KnownWallets;
 pub(crate) use remote::Remote;
 
 /// How long a transfer waits for a party's name.
@@ -46,10 +48,22 @@ pub(crate) struct Owned {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(Arc<sqlx::Error>),
     /// The directory does not know, and who would know does not answer.
     #[error("{0:#}")]
     Unavailable(anyhow::Error),
+}
+
+impl From<sqlx::Error> for DirectoryError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<Arc<sqlx::Error>> for DirectoryError {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        Self::Database(error)
+    }
 }
 
 impl From<DirectoryError> for Problem {
@@ -64,18 +78,20 @@ impl From<DirectoryError> for Problem {
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     pool: PgPool,
+    known: KnownWallets,
     hasher: ContactHasher,
     remote: Remote,
 }
 
 impl Directory {
-    pub(crate) fn new(pool: PgPool, hasher: ContactHasher, remote: Remote) -> Self {
-        Self { pool, hasher, remote }
+    /// Starts the task that looks wallets up; it ends when the last clone is dropped.
+    pub(crate) fn start(pool: PgPool, hasher: ContactHasher, remote: Remote) -> Self {
+        Self { known: KnownWallets::start(pool.clone()), pool, hasher, remote }
     }
 
     /// The wallet, with its owner's name where that is at hand.
     pub(crate) async fn owned_wallet(&self, id: WalletId) -> Result<Option<Owned>, DirectoryError> {
-        if let Some(known) = repo::wallet(&self.pool, id).await? {
+        if let Some(known) = self.known.find(id).await? {
             return Ok(Some(known));
         }
         let found = self.remote.wallet(id).await.map_err(DirectoryError::Unavailable)?;

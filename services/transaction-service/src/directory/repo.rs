@@ -33,15 +33,18 @@ impl TryFrom<Row> for Owned {
     }
 }
 
-pub(super) async fn wallet(pool: &PgPool, id: WalletId) -> sqlx::Result<Option<Owned>> {
-    let row = sqlx::query_as!(
+/// Those of these wallets that are known, in any order.
+pub(super) async fn wallets(pool: &PgPool, ids: &[WalletId]) -> sqlx::Result<Vec<Owned>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
         Row,
-        r#"SELECT w.wallet_id, w.user_id, w.currency, w.created_at, u.display_name AS "owner_name?"
+        r#"SELECT w.wallet_id AS "wallet_id!", w.user_id AS "user_id!", w.currency AS "currency!",
+                  w.created_at AS "created_at!", u.display_name AS "owner_name?"
            FROM directory_wallets w LEFT JOIN directory_users u USING (user_id)
-           WHERE w.wallet_id = $1"#,
-        id.uuid(),
+           WHERE w.wallet_id = ANY($1)"#,
+        &ids,
     );
-    row.fetch_optional(pool).await?.map(Owned::try_from).transpose()
+    rows.fetch_all(pool).await?.into_iter().map(Owned::try_from).collect()
 }
 
 /// The wallets that an account number leads to: one, unless two banks gave out the same number.

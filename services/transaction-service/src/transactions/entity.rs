@@ -90,6 +90,8 @@ pub(crate) struct Transaction {
     pub(crate) reference: String,
     pub(crate) failure: Option<Failure>,
     pub(crate) correlation_id: String,
+    /// The trace of the running request, which is not kept.
+    pub(crate) traceparent: Option<String>,
     /// While it is initiated.
     pub(crate) leased_until: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
@@ -153,6 +155,7 @@ mod tests {
             reference: String::new(),
             failure: None,
             correlation_id: String::new(),
+            traceparent: None,
             leased_until: None,
             created_at: DateTime::UNIX_EPOCH,
             completed_at: None,

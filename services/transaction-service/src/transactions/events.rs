@@ -5,22 +5,22 @@ use common_events::{
     contracts::{TransactionCompleted, TransactionFailed, TransactionInitiated, TransactionSnapshot},
     outbox::OutboxError,
 };
-use common_utils::{clock::Clock, correlation};
+use common_utils::clock::Clock;
 
 use super::entity::{Party, Status, Transaction};
 use crate::SERVICE_NAME;
 
 /// The event of each transaction's present status, under the correlation id of the call that it came from.
-pub(crate) async fn of_present_status(
+pub(crate) fn of_present_status(
     transactions: &[&Transaction],
     actor: impl Fn(&Transaction) -> Actor,
     clock: &dyn Clock,
 ) -> Result<Vec<NewEvent>, OutboxError> {
     let mut events = Vec::with_capacity(transactions.len());
     for transaction in transactions {
-        let context = EventContext::new(SERVICE_NAME, actor(transaction), clock.now());
-        let event = async { event(transaction, &context) };
-        events.extend(correlation::scope(transaction.correlation_id.clone(), event).await?);
+        let context = EventContext::new(SERVICE_NAME, actor(transaction), clock.now())
+            .of_request(transaction.correlation_id.clone(), transaction.traceparent.clone());
+        events.extend(event(transaction, &context)?);
     }
     Ok(events)
 }

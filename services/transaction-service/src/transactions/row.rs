@@ -82,6 +82,7 @@ impl TryFrom<Row> for Transaction {
                 .zip(row.failure_message)
                 .map(|(code, message)| Failure { code, message }),
             correlation_id: row.correlation_id,
+            traceparent: None,
             leased_until: row.leased_until,
             created_at: row.created_at,
             completed_at: row.completed_at,

@@ -5,6 +5,7 @@ use common_utils::{
     contact::{Email, PhoneNumber},
     ids::{TransactionId, UserId, WalletId},
     money::Money,
+    telemetry::trace_context,
 };
 use serde::Serialize;
 
@@ -85,6 +86,7 @@ pub(crate) fn initiated(
         reference: reference("TRF", id),
         failure: None,
         correlation_id,
+        traceparent: trace_context::traceparent(),
         leased_until: Some(leased_until),
         created_at: now,
         completed_at: None,

@@ -1,11 +1,11 @@
 //! What keeps a transfer from being made. Refusals before the key is claimed leave it unused; what the ledger refused
 //! is remembered with the key and is no error but an outcome.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common_db::{constraint, idempotency};
 use common_events::outbox::OutboxError;
-use common_utils::{http::Problem, money::Currency};
+use common_utils::{gather::Ungathered, http::Problem, money::Currency};
 
 use crate::directory::DirectoryError;
 
@@ -32,16 +32,68 @@ pub(crate) enum TransferError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]
+    Step(#[from] StepError),
+    #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Internal(anyhow::Error),
 }
 
-impl From<OutboxError> for TransferError {
+/// What keeps a step from being done, for all transfers that shared it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error("too many transfers are waiting")]
+    Overloaded,
+    /// Whether the step was done is not known; recovery finds out.
+    #[error("a step broke off")]
+    Broken,
+    #[error(transparent)]
+    Database(Arc<sqlx::Error>),
+    #[error("{0:#}")]
+    Internal(Arc<anyhow::Error>),
+}
+
+impl StepError {
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::Broken => true,
+            Self::Database(error) => constraint::is_transient(error),
+            Self::Internal(_) => false,
+        }
+    }
+}
+
+impl From<Ungathered> for StepError {
+    fn from(reason: Ungathered) -> Self {
+        match reason {
+            Ungathered::Full => Self::Overloaded,
+            Ungathered::Broken => Self::Broken,
+        }
+    }
+}
+
+impl From<sqlx::Error> for StepError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<OutboxError> for StepError {
     fn from(error: OutboxError) -> Self {
         match error {
-            OutboxError::Database(error) => Self::Database(error),
-            other => Self::Internal(other.into()),
+            OutboxError::Database(error) => error.into(),
+            other => Self::Internal(Arc::new(other.into())),
+        }
+    }
+}
+
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Overloaded => Self::overloaded(),
+            StepError::Broken => Self::unavailable(error).retry_after(ASK_AGAIN),
+            StepError::Database(error) => constraint::problem(error),
+            StepError::Internal(error) => Self::internal(anyhow::anyhow!("{error:#}")),
         }
     }
 }
@@ -66,6 +118,7 @@ impl From<TransferError> for Problem {
             TransferError::InProgress => idempotency::in_progress(),
             TransferError::Unanswered => Self::unavailable(error).retry_after(ASK_AGAIN),
             TransferError::Directory(error) => error.into(),
+            TransferError::Step(error) => error.into(),
             TransferError::Database(error) => constraint::problem(error),
             TransferError::Internal(error) => Self::internal(error),
         }

@@ -8,7 +8,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Progress, TransferError, Transfers, by_recovery, entity::Settled, repo};
+use super::{
+    Transfers,
+    entity::Settled,
+    error::StepError,
+    repo,
+    steps::{Progress, by_recovery},
+};
 use crate::{
     metrics::{self, Recovered},
     transactions::Status,
@@ -35,11 +41,11 @@ impl Transfers {
     }
 
     /// Rounds until nothing is left to take, or the ledger does not answer.
-    async fn recover(&self) -> Result<(), TransferError> {
+    async fn recover(&self) -> Result<(), StepError> {
         loop {
             let now = self.clock.now();
-            let taken = repo::take_expired(&self.pool, now, now + self.lease, BATCH).await?;
-            let round = self.post_and_settle(&taken, by_recovery).await?;
+            let taken = repo::take_expired(&self.pool, now, now + self.steps.lease, BATCH).await?;
+            let round = self.steps.post_and_settle(&taken, by_recovery).await?;
             round.iter().for_each(note);
             let more = i64::try_from(taken.len()).unwrap_or(BATCH) >= BATCH;
             if !more || round.iter().any(|progress| matches!(progress, Progress::Unanswered)) {
