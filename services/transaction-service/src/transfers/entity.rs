@@ -142,7 +142,7 @@ impl RefusalCode {
             "wallet_closed" => Self::WalletClosed,
             "currency_mismatch" => Self::CurrencyMismatch,
             "account_not_found" => Self::WalletNotFound,
-            "overflow" => Self::LimitExceeded,
+            "overflow" | "ceiling_exceeded" => Self::LimitExceeded,
             _ => Self::Other,
         }
     }
