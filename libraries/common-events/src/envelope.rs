@@ -101,24 +101,44 @@ impl EventContext {
     }
 }
 
-impl Event {
-    pub(crate) fn new<T: EventData>(id: Uuid, context: &EventContext, data: &T) -> serde_json::Result<Self> {
-        Ok(Self {
-            specversion: "1.0".to_owned(),
-            id,
-            source: format!("/{}", context.source),
-            kind: T::TYPE.to_owned(),
-            subject: data.subject(),
-            time: context.now,
-            datacontenttype: "application/json".to_owned(),
-            dataschema: format!("/schemas/{}.v{}.json", T::TYPE, T::VERSION),
-            correlationid: context.correlation_id.clone(),
-            traceparent: context.traceparent.clone(),
-            actor: context.actor.clone(),
-            data: serde_json::to_value(data)?,
-        })
-    }
+/// An event as it is written, without a copy of its parts; [`Event`] is how it is read.
+#[derive(Serialize)]
+struct Written<'a, T> {
+    specversion: &'static str,
+    id: Uuid,
+    source: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subject: String,
+    time: DateTime<Utc>,
+    datacontenttype: &'static str,
+    dataschema: String,
+    correlationid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    actor: &'a Actor,
+    data: &'a T,
+}
 
+/// The event as JSON.
+pub(crate) fn write<T: EventData>(id: Uuid, context: &EventContext, data: &T) -> serde_json::Result<String> {
+    serde_json::to_string(&Written {
+        specversion: "1.0",
+        id,
+        source: format!("/{}", context.source),
+        kind: T::TYPE,
+        subject: data.subject(),
+        time: context.now,
+        datacontenttype: "application/json",
+        dataschema: format!("/schemas/{}.v{}.json", T::TYPE, T::VERSION),
+        correlationid: &context.correlation_id,
+        traceparent: context.traceparent.as_deref(),
+        actor: &context.actor,
+        data,
+    })
+}
+
+impl Event {
     /// The data, if this event is a `T`.
     pub fn data<T: EventData + DeserializeOwned>(&self) -> Option<serde_json::Result<T>> {
         (self.kind == T::TYPE).then(|| T::deserialize(&self.data))

@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod relay;
 pub mod testing;
 pub mod topics;
+mod wake;
 pub mod workers;
 
 pub use config::KafkaConfig;

@@ -9,7 +9,7 @@ use crate::{
     EventContext,
     config::{LARGE_MESSAGE_BYTES, MAX_MESSAGE_BYTES},
     contracts::EventData,
-    envelope::Event,
+    envelope, wake,
 };
 
 /// An event that is about to be written.
@@ -38,7 +38,7 @@ pub enum OutboxError {
 impl NewEvent {
     pub fn new<T: EventData>(context: &EventContext, data: &T) -> Result<Self, OutboxError> {
         let id = ids::new_id();
-        let payload = serde_json::to_string(&Event::new(id, context, data)?)?;
+        let payload = envelope::write(id, context, data)?;
         let bytes = payload.len();
         if bytes > MAX_MESSAGE_BYTES {
             return Err(OutboxError::TooLarge { kind: T::TYPE, bytes });
@@ -82,6 +82,7 @@ pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), Outbo
     )
     .execute(&mut **op)
     .await?;
+    wake::soon();
     Ok(())
 }
 

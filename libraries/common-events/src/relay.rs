@@ -6,10 +6,10 @@
 //! 2. hand them to the idempotent producer in order, and wait until all are acknowledged;
 //! 3. mark them as published.
 //!
-//! A crash between 2 and 3 publishes them again; consumers drop what they have had. A commit wakes the relay
-//! (`LISTEN outbox`); a slow poll stands behind it.
+//! A crash between 2 and 3 publishes them again; consumers drop what they have had. Who writes events wakes the relay
+//! (`wake.rs`, `LISTEN outbox`); a slow poll stands behind it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common_db::DbConfig;
 use metrics::{counter, describe_counter, describe_gauge, gauge, histogram};
@@ -20,11 +20,16 @@ use rdkafka::{
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::{KafkaConfig, envelope};
+use crate::{KafkaConfig, envelope, wake};
 
 const LOCK: i64 = 0x6f_75_74_62_6f_78;
 const BATCH: i64 = 500;
 const POLL: Duration = Duration::from_secs(1);
+/// After it was woken the relay looks this often, and for this long: the commit comes after the word.
+const BUSY_POLL: Duration = Duration::from_millis(10);
+const BUSY: Duration = Duration::from_millis(300);
+/// Deeper than this is not counted.
+const DEEPEST: i64 = 100_000;
 const STANDBY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -65,7 +70,19 @@ impl Relay {
                 counter!("wallet_outbox_errors_total", "service" => self.service).increment(1);
                 tracing::warn!(service = self.service, error = format!("{error:#}"), "the relay starts over");
             }
-            tokio::time::sleep(STANDBY).await;
+            // The next try comes after this; the words that it loses meanwhile are made up for by the leader's poll.
+            let _ = tokio::time::timeout(STANDBY, self.pass_words_on()).await;
+        }
+    }
+
+    /// Tells the relay that leads, in whichever process it is.
+    async fn pass_words_on(&self) {
+        let mut written = wake::subscribe();
+        while written.changed().await.is_ok() {
+            if sqlx::query!("SELECT pg_notify('outbox', '')").execute(&self.pool).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(BUSY_POLL).await;
         }
     }
 
@@ -86,10 +103,17 @@ impl Relay {
                 .await?;
         }
         tracing::info!(service = self.service, "this relay leads");
+        let mut written = wake::subscribe();
+        let mut woken = Instant::now();
         loop {
             if self.round(&mut connection, &producer).await? < BATCH {
-                // Both a commit and the end of the pause are a reason to look.
-                let _ = tokio::time::timeout(POLL, commits.recv()).await;
+                let pause = if woken.elapsed() < BUSY { BUSY_POLL } else { POLL };
+                // A word and the end of the pause are both a reason to look.
+                tokio::select! {
+                    word = commits.recv() => { word?; woken = Instant::now(); }
+                    _ = written.changed() => woken = Instant::now(),
+                    () = tokio::time::sleep(pause) => {}
+                }
                 while commits.next_buffered().is_some() {}
             }
         }
@@ -119,7 +143,7 @@ impl Relay {
 
     /// Returns when all are acknowledged. While Kafka is down this waits: the events are safe in the outbox.
     async fn publish(&self, producer: &FutureProducer, events: &[Pending]) -> anyhow::Result<()> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let mut deliveries = Vec::with_capacity(events.len());
         for event in events {
             let topic = self.kafka.prefixed(&event.topic);
@@ -144,9 +168,13 @@ impl Relay {
         loop {
             tick.tick().await;
             let depth = sqlx::query!(
-                r#"SELECT count(*) AS "pending!",
-                          COALESCE(EXTRACT(EPOCH FROM now() - min(created_at)), 0)::float8 AS "oldest!"
-                   FROM outbox WHERE published_at IS NULL"#
+                r#"SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) AS few)
+                              AS "pending!",
+                          COALESCE(EXTRACT(EPOCH FROM now() - (SELECT created_at FROM outbox
+                                                               WHERE published_at IS NULL
+                                                               ORDER BY position LIMIT 1)), 0)::float8
+                              AS "oldest!""#,
+                DEEPEST,
             );
             if let Ok(depth) = depth.fetch_one(&self.pool).await {
                 let pending = u32::try_from(depth.pending).unwrap_or(u32::MAX);
