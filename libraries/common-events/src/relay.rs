@@ -12,6 +12,7 @@
 use std::time::{Duration, Instant};
 
 use common_db::DbConfig;
+use common_utils::crash_point;
 use metrics::{counter, describe_counter, describe_gauge, gauge, histogram};
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -132,6 +133,7 @@ impl Relay {
             return Ok(0);
         }
         self.publish(producer, &events).await?;
+        crash_point!("relay.after_publish");
         let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
         sqlx::query!("UPDATE outbox SET published_at = now() WHERE position = ANY($1)", &positions)
             .execute(connection)

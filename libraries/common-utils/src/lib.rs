@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod contact;
 pub mod correlation;
+pub mod crash;
 pub mod gather;
 pub mod http;
 pub mod http_client;

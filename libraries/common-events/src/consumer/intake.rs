@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use common_utils::correlation;
+use common_utils::{correlation, crash_point};
 use futures::FutureExt;
 use metrics::{counter, histogram};
 use rdkafka::{Message, message::BorrowedMessage, producer::FutureProducer};
@@ -100,8 +100,10 @@ impl Intake<'_> {
             inbox::accept_in_op(&mut op, self.consumer.group, event.id, self.consumer.clock.now()).await?;
         if fresh {
             self.consumer.handler.handle_in_op(&mut op, event).await?;
+            crash_point!("consumer.before_commit");
         }
         op.commit().await?;
+        crash_point!("consumer.after_commit");
         self.dedup.mark(event.id).await;
         if !fresh {
             return Ok(Outcome::Duplicate);

@@ -6,7 +6,7 @@ use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::Env;
+use crate::{config::Env, crash};
 
 /// librdkafka tells of every attempt to connect; the relay and the consumers log once what matters of it.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,hyper=warn,librdkafka=off,rdkafka=off,refinery_core=warn";
@@ -33,6 +33,7 @@ pub fn init(process: &'static str, env: &Env) -> anyhow::Result<Telemetry> {
     global::set_text_map_propagator(TraceContextPropagator::new());
     tracing_subscriber::registry().with(filter).with(lines).with(tracing_layer).try_init()?;
     log_panics();
+    crash::arm(env)?;
     Ok(Telemetry { traces })
 }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use common_utils::crash_point;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -45,6 +46,9 @@ impl Transfers {
         loop {
             let now = self.clock.now();
             let taken = repo::take_expired(&self.pool, now, now + self.steps.lease, BATCH).await?;
+            if !taken.is_empty() {
+                crash_point!("recovery.after_take");
+            }
             let round = self.steps.post_and_settle(&taken, by_recovery).await?;
             round.iter().for_each(note);
             let more = i64::try_from(taken.len()).unwrap_or(BATCH) >= BATCH;

@@ -8,7 +8,7 @@ use common_db::{
     idempotency::{self, Claim, IdempotencyKey, NewClaim, RequestHash},
 };
 use common_events::{Actor, outbox};
-use common_utils::{clock::SharedClock, ids::TransactionId};
+use common_utils::{clock::SharedClock, crash_point, ids::TransactionId};
 
 use super::{
     entity::{self, Decision, Settled},
@@ -68,6 +68,7 @@ impl Steps {
         let events = events::of_present_status(&fresh, by_sender, &*self.clock)?;
         outbox::publish_in_op(&mut op, &events).await?;
         op.commit().await?;
+        crash_point!("transfer.after_claim");
         metrics::entered(fresh);
         Ok(claims)
     }
@@ -93,8 +94,12 @@ impl Steps {
 
     /// Step 3; None where no decision is known, which is then left to recovery.
     pub(super) async fn post(&self, held: &[Transaction]) -> Result<Vec<Option<Decision>>, StepError> {
+        crash_point!("transfer.before_post");
         match self.ledger.post(held).await {
-            Ok(decisions) => Ok(decisions),
+            Ok(decisions) => {
+                crash_point!("transfer.after_post");
+                Ok(decisions)
+            }
             Err(error) => {
                 let transfers = held.len();
                 tracing::warn!(transfers, error = format!("{error:#}"), "left to recovery");
@@ -119,6 +124,7 @@ impl Steps {
         let events = events::of_present_status(&ended, actor, &*self.clock)?;
         outbox::publish_in_op(&mut op, &events).await?;
         op.commit().await?;
+        crash_point!("transfer.after_settle");
         metrics::entered(&executed);
         let mut settled: HashMap<_, _> =
             executed.into_iter().map(|transfer| (transfer.id, Settled::Executed(transfer))).collect();

@@ -30,6 +30,7 @@ use std::{
 use common_db::{Op, PgPool};
 use common_utils::{
     clock::SharedClock,
+    crash_point,
     gather::{Gatherer, Limits, Stage},
     money::Currency,
 };
@@ -148,7 +149,9 @@ impl Writer {
     async fn post_once(&self, postings: &[Posting]) -> Results {
         let mut op = common_db::begin(&self.pool).await?;
         let results = self.post_in_op(&mut op, postings).await?;
+        crash_point!("ledger.before_commit");
         op.commit().await?;
+        crash_point!("ledger.after_commit");
         Ok(results)
     }
 
@@ -157,12 +160,14 @@ impl Writer {
         let named = References::of(postings);
         let led_to = repo::accounts_of_in_op(op, &named).await?;
         let accounts = repo::lock_in_op(op, &touched(postings, &platform, led_to)).await?;
+        crash_point!("ledger.after_lock");
         let known = repo::known_in_op(op, postings).await?;
         let now = self.clock.now();
         let holds = repo::holds_in_op(op, &named, &accounts, now).await?;
         let earlier = repo::earlier_in_op(op, &named).await?;
         let mut book = Book::new(accounts, platform).with_holds(holds).with_earlier(earlier);
         let batch = batch::decide_all(&mut book, known, postings, now);
+        crash_point!("ledger.after_decide");
         repo::write_in_op(op, &book, &batch.decided).await?;
         metrics::decided(postings, &batch.results);
         metrics::expired(batch.expired);

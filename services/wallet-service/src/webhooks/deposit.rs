@@ -2,7 +2,7 @@
 //! that it is credited once, however often and in however many webhooks the provider tells of it.
 
 use common_events::Actor;
-use common_utils::ids::TransactionId;
+use common_utils::{crash_point, ids::TransactionId};
 use uuid::Uuid;
 
 use super::{
@@ -62,7 +62,9 @@ async fn attempt(
         Ending::AlreadyCredited
     };
     repo::end_in_op(&mut op, webhook, ending, now).await?;
+    crash_point!("deposit.before_commit");
     op.commit().await?;
+    crash_point!("deposit.after_commit");
     Ok(Attempt::Ended(ending))
 }
 
