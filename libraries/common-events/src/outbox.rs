@@ -56,33 +56,44 @@ impl NewEvent {
     }
 }
 
-/// Writes the events, in this order, with one statement.
+/// More events than this are several rows.
+const MOST_IN_A_ROW: usize = 2_000;
+
+/// Writes the events; those of a topic are published in this order. It is one statement for each topic, unless they are
+/// very many.
 pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), OutboxError> {
-    if events.is_empty() {
-        return Ok(());
+    let mut topics: Vec<&'static str> = events.iter().map(|event| event.topic).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    for topic in topics {
+        let of_topic: Vec<&NewEvent> = events.iter().filter(|event| event.topic == topic).collect();
+        for batch in of_topic.chunks(MOST_IN_A_ROW) {
+            insert_in_op(op, topic, batch).await?;
+        }
     }
+    if !events.is_empty() {
+        wake::soon();
+    }
+    Ok(())
+}
+
+async fn insert_in_op(op: &mut Op, topic: &str, events: &[&NewEvent]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-    let topics: Vec<String> = events.iter().map(|event| event.topic.to_owned()).collect();
-    let keys: Vec<String> = events.iter().map(|event| event.key.clone()).collect();
-    let kinds: Vec<String> = events.iter().map(|event| event.kind.to_owned()).collect();
-    let payloads: Vec<String> = events.iter().map(|event| event.payload.clone()).collect();
-    let times: Vec<_> = events.iter().map(|event| event.created_at).collect();
+    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
+    let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
     sqlx::query!(
-        "INSERT INTO outbox (event_id, topic, key, type, payload, created_at)
-         SELECT event_id, topic, key, type, payload, created_at
-         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-              WITH ORDINALITY AS new (event_id, topic, key, type, payload, created_at, place)
-         ORDER BY place",
+        "INSERT INTO outbox_batches (topic, events, event_ids, keys, types, payloads, created_at)
+         VALUES ($1, cardinality($2::uuid[]), $2, $3, $4, $5, $6)",
+        topic,
         &ids,
-        &topics,
-        &keys,
-        &kinds,
-        &payloads,
-        &times,
+        &keys as &[&str],
+        &kinds as &[&str],
+        &payloads as &[&str],
+        events.iter().map(|event| event.created_at).min(),
     )
     .execute(&mut **op)
     .await?;
-    wake::soon();
     Ok(())
 }
 

@@ -24,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{KafkaConfig, envelope, wake};
 
 const LOCK: i64 = 0x6f_75_74_62_6f_78;
+/// Events of one round; a row is not divided.
 const BATCH: i64 = 500;
 const POLL: Duration = Duration::from_secs(1);
 /// After it was woken the relay looks this often, and for this long: the commit comes after the word.
 const BUSY_POLL: Duration = Duration::from_millis(10);
 const BUSY: Duration = Duration::from_millis(300);
-/// Deeper than this is not counted.
+/// More rows than this are not counted.
 const DEEPEST: i64 = 100_000;
 const STANDBY: Duration = Duration::from_secs(1);
 
@@ -41,11 +42,12 @@ pub struct Relay {
     pub kafka: KafkaConfig,
 }
 
+/// Events of one transaction and topic.
 struct Pending {
     position: i64,
     topic: String,
-    key: String,
-    payload: String,
+    keys: Vec<String>,
+    payloads: Vec<String>,
 }
 
 impl Relay {
@@ -100,14 +102,14 @@ impl Relay {
         if self.kafka.embedded {
             // The broker forgot everything when its process ended.
             connection
-                .execute("UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL")
+                .execute("UPDATE outbox_batches SET published_at = NULL WHERE published_at IS NOT NULL")
                 .await?;
         }
         tracing::info!(service = self.service, "this relay leads");
         let mut written = wake::subscribe();
         let mut woken = Instant::now();
         loop {
-            if self.round(&mut connection, &producer).await? < BATCH {
+            if self.round(&mut connection, &producer).await? == 0 {
                 let pause = if woken.elapsed() < BUSY { BUSY_POLL } else { POLL };
                 // A word and the end of the pause are both a reason to look.
                 tokio::select! {
@@ -120,41 +122,48 @@ impl Relay {
         }
     }
 
-    async fn round(&self, connection: &mut PgConnection, producer: &FutureProducer) -> anyhow::Result<i64> {
-        let events = sqlx::query_as!(
+    /// How many events were published.
+    async fn round(&self, connection: &mut PgConnection, producer: &FutureProducer) -> anyhow::Result<usize> {
+        let batches = sqlx::query_as!(
             Pending,
-            "SELECT position, topic, key, payload FROM outbox
-             WHERE published_at IS NULL ORDER BY position LIMIT $1",
+            r#"SELECT position AS "position!", topic AS "topic!", keys AS "keys!", payloads AS "payloads!"
+               FROM (SELECT *, sum(events) OVER (ORDER BY position) - events AS before
+                     FROM (SELECT * FROM outbox_batches
+                           WHERE published_at IS NULL ORDER BY position LIMIT $1) AS oldest) AS counted
+               WHERE before < $2 ORDER BY position"#,
+            BATCH,
             BATCH,
         )
         .fetch_all(&mut *connection)
         .await?;
-        if events.is_empty() {
+        if batches.is_empty() {
             return Ok(0);
         }
-        self.publish(producer, &events).await?;
+        self.publish(producer, &batches).await?;
         crash_point!("relay.after_publish");
-        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-        sqlx::query!("UPDATE outbox SET published_at = now() WHERE position = ANY($1)", &positions)
+        let positions: Vec<i64> = batches.iter().map(|batch| batch.position).collect();
+        sqlx::query!("UPDATE outbox_batches SET published_at = now() WHERE position = ANY($1)", &positions)
             .execute(connection)
             .await?;
-        let count = i64::try_from(events.len())?;
+        let count = batches.iter().map(|batch| batch.payloads.len()).sum();
         counter!("wallet_outbox_published_total", "service" => self.service).increment(u64::try_from(count)?);
         Ok(count)
     }
 
     /// Returns when all are acknowledged. While Kafka is down this waits: the events are safe in the outbox.
-    async fn publish(&self, producer: &FutureProducer, events: &[Pending]) -> anyhow::Result<()> {
+    async fn publish(&self, producer: &FutureProducer, batches: &[Pending]) -> anyhow::Result<()> {
         let started = Instant::now();
-        let mut deliveries = Vec::with_capacity(events.len());
-        for event in events {
-            let topic = self.kafka.prefixed(&event.topic);
-            let content_type = Header { key: "content-type", value: Some(envelope::CONTENT_TYPE) };
-            let record = FutureRecord::to(&topic)
-                .key(&event.key)
-                .payload(&event.payload)
-                .headers(OwnedHeaders::new().insert(content_type));
-            deliveries.push(producer.send_result(record).map_err(|(error, _)| error)?);
+        let mut deliveries = Vec::new();
+        for batch in batches {
+            let topic = self.kafka.prefixed(&batch.topic);
+            for (key, payload) in batch.keys.iter().zip(&batch.payloads) {
+                let content_type = Header { key: "content-type", value: Some(envelope::CONTENT_TYPE) };
+                let record = FutureRecord::to(&topic)
+                    .key(key)
+                    .payload(payload)
+                    .headers(OwnedHeaders::new().insert(content_type));
+                deliveries.push(producer.send_result(record).map_err(|(error, _)| error)?);
+            }
         }
         for delivery in deliveries {
             delivery.await?.map_err(|(error, _)| error)?;
@@ -170,9 +179,10 @@ impl Relay {
         loop {
             tick.tick().await;
             let depth = sqlx::query!(
-                r#"SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) AS few)
+                r#"SELECT (SELECT COALESCE(sum(events), 0)
+                           FROM (SELECT events FROM outbox_batches WHERE published_at IS NULL LIMIT $1) AS few)
                               AS "pending!",
-                          COALESCE(EXTRACT(EPOCH FROM now() - (SELECT created_at FROM outbox
+                          COALESCE(EXTRACT(EPOCH FROM now() - (SELECT created_at FROM outbox_batches
                                                                WHERE published_at IS NULL
                                                                ORDER BY position LIMIT 1)), 0)::float8
                               AS "oldest!""#,

@@ -169,7 +169,7 @@ async fn takes_effect_once_and_in_order(kafka: KafkaConfig) {
     assert_eq!(world.names_of(ada).await, names);
 
     // As if the relay had died between publishing and marking.
-    let again = "UPDATE outbox SET published_at = NULL";
+    let again = "UPDATE outbox_batches SET published_at = NULL";
     sqlx::query(again).execute(&world.db.pool).await.unwrap();
     world.register(bola, &["c"]).await;
     until("the event behind the repeated ones", async || world.names_of(bola).await == ["b", "c"]).await;
@@ -218,7 +218,7 @@ async fn without_redis_the_inbox_decides() {
     let user = ids::new_id();
     world.register(user, &["a"]).await;
     until("the effect", async || world.names_of(user).await.len() == 1).await;
-    sqlx::query("UPDATE outbox SET published_at = NULL").execute(&world.db.pool).await.unwrap();
+    sqlx::query("UPDATE outbox_batches SET published_at = NULL").execute(&world.db.pool).await.unwrap();
     world.register(user, &["b"]).await;
     until("the next effect", async || world.names_of(user).await == ["a", "b"]).await;
     world.stop().await;

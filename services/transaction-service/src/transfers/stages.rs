@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{SERVICE, metrics, transactions::Transaction};
 
-/// As many as one call to the ledger may bring.
-const BATCH: u32 = 1_000;
+/// The body of a call to the ledger stays well below its limit, whatever the narrations are.
+const BATCH: u32 = 500;
 /// New transfers are refused beyond this; what has been claimed goes on, so the later stages have more room.
 const CLAIMING: u32 = 4_000;
 const BEYOND: u32 = 20_000;

@@ -80,7 +80,7 @@ async fn a_registered_person_gets_a_wallet_through_kafka() {
     assert!(wallets_of(&world, ada).await[0].is_default);
 
     // Delivered again, the event changes nothing; the one behind it shows that it came through.
-    sqlx::raw_sql("UPDATE outbox SET published_at = NULL").execute(&world.db.pool).await.unwrap();
+    sqlx::raw_sql("UPDATE outbox_batches SET published_at = NULL").execute(&world.db.pool).await.unwrap();
     publish(&world, ada, &UserVerified(snapshot(ada))).await;
     publish(&world, bola, &UserRegistered(snapshot(bola))).await;
     has_wallets(&world, bola, 1).await;
