@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Measures the platform beside its yardsticks, on a Postgres of its own that keeps what it commits, and verifies the
+# books after every load.
+#
+#   scripts/bench.sh ledger [--quick] [--only PART]
+#
+#   ledger       the posting engine in one process, beside one database transaction a posting
+#   --quick      short loads on small data, to see that everything works; printed and not kept
+#   --only PART  only loads whose name has PART in it; printed and not kept
+#
+# Each command measures pgbench (TPC-B) in the same run, and replaces its section of docs/benchmarks.md. The cluster is kept
+# in ~/.cache/wallet-platform/bench, so that pgbench's tables are filled once.
+set -euo pipefail
+# Numbers of a build for debugging say nothing.
+export WALLET_PROFILE=release
+# shellcheck source=lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+# shellcheck source=lib/packages.sh
+. "$(dirname "$0")/lib/packages.sh"
+# shellcheck source=lib/bench.sh
+. "$(dirname "$0")/lib/bench.sh"
+
+command='' arguments=()
+while (($# > 0)); do
+    case $1 in
+    ledger)
+        [[ -z $command ]] || misuse "one command at a time: \`$command\` or \`$1\`"
+        command=$1
+        ;;
+    --quick) arguments+=("$1") ;;
+    --only)
+        (($# > 1)) || misuse "$1 needs a value"
+        arguments+=("$1" "$2")
+        shift
+        ;;
+    -h | --help)
+        print_help
+        exit 0
+        ;;
+    *) misuse "unknown argument \`$1\`" ;;
+    esac
+    shift
+done
+[[ -n $command ]] || misuse "say what to measure"
+
+data="$cache/bench"
+clean_up() {
+    [[ -n $data_locked ]] || return 0
+    stop_servers "$data"
+}
+begin_session "$command" "${arguments[@]}"
+cd "$root"
+lock_data "$data"
+need_build_space
+
+step "packages"
+need_packages "${packages_build[@]}" postgresql openssl
+say "all there"
+
+step "build (release; the first one takes minutes)"
+attended cargo build --locked --release -p bench
+
+step "Postgres"
+forget_environment
+bench_postgres "$data"
+say "127.0.0.1:$DB_PORT, ${bench_settings[*]}"
+
+step "$command"
+attended "$binaries/bench" "$command" "${arguments[@]}"
