@@ -1,6 +1,8 @@
 //! What the tests of wallets and the ledger share: the service on a database of its own, callers with tokens, and
 //! short ways to say what is posted.
 
+pub(crate) mod postings;
+
 use std::sync::Arc;
 
 use axum::{
@@ -43,7 +45,9 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: header::HeaderMap,
+    /// Null where it is no JSON.
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -104,7 +108,8 @@ impl World {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, body, text }
     }
 
     pub(crate) async fn get(&self, user: UserId, path: &str) -> Answer {
@@ -131,7 +136,11 @@ impl World {
         self.send(request(Method::POST, path, &self.service_token(), Some(body))).await
     }
 
-    fn service_token(&self) -> String {
+    pub(crate) async fn internal_put(&self, path: &str, body: &Value) -> Answer {
+        self.send(request(Method::PUT, path, &self.service_token(), Some(body))).await
+    }
+
+    pub(crate) fn service_token(&self) -> String {
         self.state.authenticator.services.mint("transaction-service").unwrap()
     }
 
@@ -172,6 +181,15 @@ impl World {
 
     pub(crate) async fn balance(&self, wallet: WalletId) -> i64 {
         sqlx::query_scalar("SELECT posted FROM balances WHERE account_id = $1")
+            .bind(wallet.uuid())
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
+    }
+
+    /// What is set aside in it.
+    pub(crate) async fn held(&self, wallet: WalletId) -> i64 {
+        sqlx::query_scalar("SELECT held FROM balances WHERE account_id = $1")
             .bind(wallet.uuid())
             .fetch_one(&self.db.pool)
             .await
