@@ -90,6 +90,8 @@ pub fn schemas() -> Vec<(&'static str, u16, Schema)> {
         entry::<WalletCreated>(),
         entry::<WalletFrozen>(),
         entry::<WalletUnfrozen>(),
+        entry::<WalletClosed>(),
+        entry::<WalletBoundsChanged>(),
         entry::<VirtualAccountIssued>(),
         entry::<WalletCredited>(),
         entry::<WalletDebited>(),

@@ -19,6 +19,8 @@ pub struct WalletSnapshot {
     pub name: Option<String>,
     /// `active`, `frozen` or `closed`.
     pub status: String,
+    /// While it is frozen: which direction is shut, `in`, `out` or `both`.
+    pub freeze: Option<String>,
     /// Why the status changed, where somebody gave a reason.
     pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
@@ -27,10 +29,34 @@ pub struct WalletSnapshot {
 events! { Topic::Wallet, WalletSnapshot, "wallet", wallet_id:
     /// A wallet was opened.
     WalletCreated = "wallet.created";
-    /// Money can no longer leave or enter the wallet.
+    /// Money can no longer enter the wallet, or leave it, or both. A wallet that was frozen may be frozen otherwise.
     WalletFrozen = "wallet.frozen";
     /// A frozen wallet works again.
     WalletUnfrozen = "wallet.unfrozen";
+    /// The wallet holds nothing, and takes no part any more, for ever.
+    WalletClosed = "wallet.closed";
+}
+
+/// How far the balance of a wallet may go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WalletBoundsSnapshot {
+    pub wallet_id: Uuid,
+    pub user_id: Uuid,
+    /// ISO 4217.
+    pub currency: String,
+    /// What is available never falls below it, in minor units. Zero unless somebody sets it; below zero it is a credit.
+    pub floor: i64,
+    /// What is posted never rises above it, in minor units; null where there is no such bound.
+    pub ceiling: Option<i64>,
+    /// Why they were changed.
+    pub reason: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::Wallet, WalletBoundsSnapshot, "wallet", wallet_id:
+    /// The bounds of a wallet's balance are others from now on.
+    WalletBoundsChanged = "wallet.bounds_changed";
 }
 
 /// An account number at a bank that leads to a wallet.

@@ -77,6 +77,7 @@ impl Platform {
             currency: "NGN".to_owned(),
             name: None,
             status: "active".to_owned(),
+            freeze: None,
             reason: None,
             created_at: self.world.clock.now(),
         };

@@ -6,7 +6,7 @@ use common_utils::{
     money::Currency,
 };
 
-use crate::ledger::AccountStatus;
+use crate::ledger::{AccountStatus, Bounds};
 
 /// How many wallets a person may have; the schema says the same.
 pub const MOST_WALLETS: i16 = 10;
@@ -26,6 +26,7 @@ pub struct Wallet {
     pub created_at: DateTime<Utc>,
     pub posted: i64,
     pub held: i64,
+    pub bounds: Bounds,
     /// Account numbers at banks that lead to it.
     pub account_numbers: Vec<AccountNumber>,
 }
@@ -90,6 +91,7 @@ impl NewWallet {
             created_at: self.created_at,
             posted: 0,
             held: 0,
+            bounds: Bounds::ZERO,
             account_numbers: Vec::new(),
         }
     }

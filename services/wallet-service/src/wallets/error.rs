@@ -20,6 +20,8 @@ pub enum WalletError {
     Closed,
     #[error("the wallet holds money")]
     NotEmpty,
+    #[error("the wallet's balance is outside of these bounds")]
+    OutsideBounds,
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -85,6 +87,10 @@ impl From<WalletError> for Problem {
             WalletError::NotEmpty => Self::unprocessable(
                 "wallet_not_empty",
                 "Only a wallet that holds nothing, nor has anything on hold, can be closed.",
+            ),
+            WalletError::OutsideBounds => Self::unprocessable(
+                "wallet_outside_bounds",
+                "What is available in the wallet is less than the floor, or what is posted more than the ceiling.",
             ),
             WalletError::Key(error) => error.into(),
             WalletError::Ledger(error) => error.into(),

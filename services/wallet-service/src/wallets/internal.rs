@@ -1,10 +1,10 @@
-//! `/internal/v1/wallets`: what other services ask about wallets, and the freezing that admin-service orders.
+//! `/internal/v1/wallets`: what other services ask about wallets. `orders` has what they order.
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use common_auth::ServiceCaller;
 use common_utils::{
-    http::{ApiJson, ApiPath, ApiQuery, Problem},
+    http::{ApiPath, ApiQuery, Problem},
     ids::{UserId, WalletId},
     money::Currency,
 };
@@ -14,18 +14,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Wallet, WalletError};
+use super::{Wallet, WalletError, orders};
 use crate::{
     app::AppState,
-    ledger::{AccountStatus, Freeze, PublicStatus},
+    ledger::{Freeze, PublicStatus},
 };
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(get_wallet))
-        .routes(routes!(find_wallets))
-        .routes(routes!(freeze))
-        .routes(routes!(unfreeze))
+    OpenApiRouter::new().routes(routes!(get_wallet)).routes(routes!(find_wallets)).merge(orders::router())
 }
 
 /// A wallet as other services see it.
@@ -37,6 +33,12 @@ struct WalletFacts {
     currency: String,
     name: Option<String>,
     status: PublicStatus,
+    /// While it is frozen: which direction is shut.
+    freeze: Option<Freeze>,
+    /// What is available never falls below it.
+    floor: Option<i64>,
+    /// What is posted never rises above it.
+    ceiling: Option<i64>,
     is_default: bool,
     created_at: DateTime<Utc>,
     account_numbers: Vec<String>,
@@ -50,6 +52,9 @@ impl From<Wallet> for WalletFacts {
             currency: wallet.currency.code().to_owned(),
             name: wallet.name.map(|name| name.as_str().to_owned()),
             status: wallet.status.into(),
+            freeze: wallet.status.freeze(),
+            floor: wallet.bounds.floor,
+            ceiling: wallet.bounds.ceiling,
             is_default: wallet.is_default,
             created_at: wallet.created_at,
             account_numbers: wallet.account_numbers.into_iter().map(|account| account.number).collect(),
@@ -106,53 +111,4 @@ async fn find_wallets(
     };
     let wanted = |wallet: &Wallet| query.currency.is_none_or(|currency| wallet.currency == currency);
     Ok(Json(Found { items: wallets.into_iter().filter(wanted).map(Into::into).collect() }))
-}
-
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Order {
-    /// Told in the event.
-    #[validate(length(min = 1, max = 500, message = "must be 1 to 500 characters"))]
-    reason: String,
-    /// The member of staff who ordered it.
-    actor_id: Uuid,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct StatusBody {
-    wallet_id: Uuid,
-    status: PublicStatus,
-}
-
-#[utoipa::path(post, path = "/internal/v1/wallets/{id}/freeze", tag = "internal", request_body = Order,
-               params(("id" = Uuid, Path)), responses((status = 200, body = StatusBody)))]
-async fn freeze(
-    State(state): State<AppState>,
-    _: ServiceCaller,
-    ApiPath(id): ApiPath<WalletId>,
-    ApiJson(order): ApiJson<Order>,
-) -> Result<Json<StatusBody>, Problem> {
-    set_status(&state, id, AccountStatus::Frozen(Freeze::Both), &order).await
-}
-
-#[utoipa::path(post, path = "/internal/v1/wallets/{id}/unfreeze", tag = "internal", request_body = Order,
-               params(("id" = Uuid, Path)), responses((status = 200, body = StatusBody)))]
-async fn unfreeze(
-    State(state): State<AppState>,
-    _: ServiceCaller,
-    ApiPath(id): ApiPath<WalletId>,
-    ApiJson(order): ApiJson<Order>,
-) -> Result<Json<StatusBody>, Problem> {
-    set_status(&state, id, AccountStatus::Active, &order).await
-}
-
-async fn set_status(
-    state: &AppState,
-    id: WalletId,
-    status: AccountStatus,
-    order: &Order,
-) -> Result<Json<StatusBody>, Problem> {
-    super::set_status(state, id, status, order.actor_id, &order.reason).await?;
-    Ok(Json(StatusBody { wallet_id: id.uuid(), status: status.into() }))
 }

@@ -9,6 +9,7 @@ mod entity;
 mod error;
 mod events;
 pub(crate) mod internal;
+mod orders;
 mod repo;
 pub(crate) mod routes;
 
@@ -31,7 +32,7 @@ pub use error::WalletError;
 
 use crate::{
     app::AppState,
-    ledger::{self, AccountStatus, LedgerError, StatusChange},
+    ledger::{self, AccountStatus, Bounded, Bounds, LedgerError, StatusChange},
 };
 use routes::WalletBody;
 
@@ -160,17 +161,24 @@ async fn open_default_in_op(op: &mut Op, state: &AppState, user: UserId) -> Resu
 async fn write_in_op(op: &mut Op, wallet: NewWallet, actor: Actor) -> Result<Wallet, WalletError> {
     ledger::open_customer_account_in_op(op, wallet.id.into(), wallet.currency, wallet.created_at).await?;
     repo::insert_in_op(op, &wallet).await?;
+    let wallet = wallet.opened();
     outbox::publish_in_op(op, &[events::created(&wallet, actor)?]).await?;
-    Ok(wallet.opened())
+    Ok(wallet)
 }
 
-/// Freezes a wallet, or lets it be used again, for a member of staff. Doing it twice is doing it once.
+/// Who of the staff ordered something, and why.
+#[derive(Debug)]
+struct StaffOrder {
+    staff: Uuid,
+    reason: String,
+}
+
+/// Freezes a wallet, lets it be used again, or closes it. Doing it twice is doing it once.
 async fn set_status(
     state: &AppState,
     id: WalletId,
     status: AccountStatus,
-    staff: Uuid,
-    reason: &str,
+    order: &StaffOrder,
 ) -> Result<(), WalletError> {
     let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
     let mut op = common_db::begin(&state.pool).await?;
@@ -181,10 +189,40 @@ async fn set_status(
         StatusChange::NoSuchAccount => return Err(WalletError::NotFound),
         StatusChange::Executed => {}
     }
-    let event = events::frozen_or_not(&Wallet { status, ..wallet }, staff, reason, state.clock.now())?;
+    let event = events::status_changed(&Wallet { status, ..wallet }, order, state.clock.now())?;
     outbox::publish_in_op(&mut op, &[event]).await?;
     op.commit().await?;
     // A security event: who did what, for the log that is watched.
-    tracing::info!(wallet = %id, %staff, status = status.name(), "the status of a wallet was changed");
+    tracing::info!(wallet = %id, staff = %order.staff, status = status.name(), "the status of a wallet was changed");
+    Ok(())
+}
+
+/// Says how far a wallet's balance may go. Doing it twice is doing it once: bounds that are in force when the order comes
+/// are left alone.
+async fn set_bounds(
+    state: &AppState,
+    id: WalletId,
+    floor: i64,
+    ceiling: Option<i64>,
+    order: &StaffOrder,
+) -> Result<(), WalletError> {
+    let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    if wallet.status == AccountStatus::Closed {
+        return Err(WalletError::Closed);
+    }
+    if wallet.bounds == (Bounds { floor: Some(floor), ceiling }) {
+        return Ok(());
+    }
+    let mut op = common_db::begin(&state.pool).await?;
+    match ledger::set_bounds_in_op(&mut op, id.into(), floor, ceiling).await? {
+        Bounded::Outside => return Err(WalletError::OutsideBounds),
+        Bounded::NoSuchAccount => return Err(WalletError::NotFound),
+        Bounded::Executed => {}
+    }
+    let event = events::bounds_changed(&wallet, floor, ceiling, order, state.clock.now())?;
+    outbox::publish_in_op(&mut op, &[event]).await?;
+    op.commit().await?;
+    // A security event, as above.
+    tracing::info!(wallet = %id, staff = %order.staff, floor, ceiling, "the bounds of a wallet were changed");
     Ok(())
 }

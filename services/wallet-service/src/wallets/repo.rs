@@ -9,7 +9,7 @@ use common_utils::{
 use uuid::Uuid;
 
 use super::entity::{AccountNumber, NewWallet, Wallet, WalletName};
-use crate::ledger::LedgerError;
+use crate::ledger::{Bounds, LedgerError};
 
 struct Row {
     id: Uuid,
@@ -21,6 +21,8 @@ struct Row {
     status: String,
     posted: i64,
     held: i64,
+    floor: i64,
+    ceiling: Option<i64>,
     account_number: Option<String>,
     account_name: Option<String>,
     bank_name: Option<String>,
@@ -43,6 +45,8 @@ impl TryFrom<Row> for Wallet {
             created_at: row.created_at,
             posted: row.posted,
             held: row.held,
+            // No wallet may fall without end.
+            bounds: Bounds { floor: Some(row.floor), ceiling: row.ceiling },
         })
     }
 }
@@ -63,7 +67,7 @@ pub(super) async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Wallet>, L
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT w.id, w.user_id, w.currency, w.name, w.is_default, w.created_at, a.status, b.posted, b.held,
-                  v.account_number AS "account_number?", v.account_name AS "account_name?",
+                  b.floor, b.ceiling, v.account_number AS "account_number?", v.account_name AS "account_name?",
                   v.bank_name AS "bank_name?", v.bank_code AS "bank_code?", v.provider AS "provider?"
            FROM wallets w
            JOIN accounts a ON a.id = w.id

@@ -21,6 +21,7 @@ mod wallets;
 mod wallets_consumer;
 mod wallets_history;
 mod wallets_internal;
+mod wallets_orders;
 mod webhooks;
 mod webhooks_bank;
 mod webhooks_deposits;

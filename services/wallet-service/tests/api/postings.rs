@@ -155,6 +155,8 @@ async fn only_services_may_call() {
             (Method::GET, format!("/internal/v1/wallets?userId={}", UserId::new()), None),
             (Method::POST, format!("/internal/v1/wallets/{ada}/freeze"), Some(&list)),
             (Method::POST, format!("/internal/v1/wallets/{ada}/unfreeze"), Some(&list)),
+            (Method::POST, format!("/internal/v1/wallets/{ada}/close"), Some(&list)),
+            (Method::PUT, format!("/internal/v1/wallets/{ada}/bounds"), Some(&list)),
         ] {
             let answer = world.send(request(method, &path, token, body)).await;
             assert_eq!(answer.refusal(), (401, "unauthenticated"), "{path}");

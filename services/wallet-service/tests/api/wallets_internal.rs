@@ -1,11 +1,11 @@
-//! What other services ask about wallets, the freezing that they order, and what becomes of users.
+//! What other services ask about wallets, and what becomes of users.
 
-use common_utils::ids::{self, UserId, WalletId};
+use common_utils::ids::{UserId, WalletId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wallet_service::wallets;
 
-use crate::support::{World, transfer};
+use crate::support::World;
 
 const PATH: &str = "/internal/v1/wallets";
 
@@ -17,7 +17,7 @@ async fn a_wallet_is_found_by_its_id_and_by_its_owner() {
     let one = world.internal_get(&format!("{PATH}/{naira}")).await;
     let expected = json!({
         "walletId": naira, "userId": user, "currency": "NGN", "name": null, "status": "active",
-        "isDefault": false, "createdAt": "2026-01-01T12:00:00Z", "accountNumbers": []
+        "freeze": null, "floor": 0, "ceiling": null, "isDefault": false, "createdAt": "2026-01-01T12:00:00Z", "accountNumbers": []
     });
     assert_eq!(one.body, expected);
     let ids = |body: &Value| -> Vec<WalletId> {
@@ -36,69 +36,6 @@ async fn a_wallet_is_found_by_its_id_and_by_its_owner() {
     for query in ["", "?currency=NGN", "?userId=x", "?accountNumber=1&userId=x", "?currency=ZZZ", "?who=me"] {
         let answer = world.internal_get(&format!("{PATH}{query}")).await;
         assert_eq!(answer.refusal(), (422, "validation_failed"), "{query}");
-    }
-}
-
-#[tokio::test]
-async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
-    let world = World::open().await;
-    let (_, ada) = world.person_with(100).await;
-    let (_, bola) = world.person_with(0).await;
-    let staff = ids::new_id();
-    let order = json!({ "reason": "reported stolen", "actorId": staff });
-    for _ in 0..2 {
-        let frozen = world.internal_post(&format!("{PATH}/{ada}/freeze"), &order).await;
-        assert_eq!(frozen.body, json!({ "walletId": ada, "status": "frozen" }));
-    }
-    for posting in [transfer(ada, bola, 1), transfer(bola, ada, 1)] {
-        let refusal = world.post_one(posting).await.outcome.refusal().unwrap();
-        assert_eq!(
-            serde_json::to_value(refusal).unwrap(),
-            json!({ "code": "wallet_frozen", "walletId": ada, "missing": null })
-        );
-    }
-    for _ in 0..2 {
-        let active = world.internal_post(&format!("{PATH}/{ada}/unfreeze"), &order).await;
-        assert_eq!(active.body, json!({ "walletId": ada, "status": "active" }));
-    }
-    assert!(world.post_one(transfer(ada, bola, 1)).await.outcome.refusal().is_none());
-    let events = world.events(ada).await;
-    let told: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(
-        told,
-        ["wallet.created", "wallet.credited", "wallet.frozen", "wallet.unfrozen", "wallet.debited"]
-    );
-    assert_eq!(events[2]["actor"], format!("staff:{staff}"));
-    assert_eq!(events[2]["data"]["reason"], "reported stolen");
-    assert_eq!(events[2]["data"]["status"], "frozen");
-    assert_eq!(events[3]["data"]["status"], "active");
-}
-
-#[tokio::test]
-async fn orders_that_do_not_fit_are_refused() {
-    let world = World::open().await;
-    let (_, ada) = world.person_with(0).await;
-    let good = json!({ "reason": "r", "actorId": ids::new_id() });
-    let missing = world.internal_post(&format!("{PATH}/{}/freeze", WalletId::new()), &good).await;
-    assert_eq!(missing.refusal(), (404, "not_found"));
-    for (body, field) in [
-        (json!({ "actorId": ids::new_id() }), "reason"),
-        (json!({ "reason": "", "actorId": ids::new_id() }), "reason"),
-        (json!({ "reason": "x".repeat(501), "actorId": ids::new_id() }), "reason"),
-        (json!({ "reason": "r", "actorId": "x" }), "actorId"),
-        (json!({ "reason": "r" }), "actorId"),
-    ] {
-        let answer = world.internal_post(&format!("{PATH}/{ada}/freeze"), &body).await;
-        assert_eq!((answer.refusal(), answer.fields()), ((422, "validation_failed"), vec![field]), "{body}");
-    }
-    sqlx::query("UPDATE accounts SET status = 'closed' WHERE id = $1")
-        .bind(ada.uuid())
-        .execute(&world.db.pool)
-        .await
-        .unwrap();
-    for order in ["freeze", "unfreeze"] {
-        let answer = world.internal_post(&format!("{PATH}/{ada}/{order}"), &good).await;
-        assert_eq!(answer.refusal(), (422, "wallet_closed"));
     }
 }
 
