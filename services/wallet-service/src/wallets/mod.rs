@@ -12,6 +12,7 @@ pub(crate) mod internal;
 mod orders;
 mod repo;
 pub(crate) mod routes;
+mod statement;
 
 use common_db::{
     Op, PgPool,

@@ -23,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{AccountNumber, Answer, Wallet, WalletName};
+use super::{AccountNumber, Answer, Wallet, WalletName, statement};
 use crate::{
     app::AppState,
     ledger::{self, Direction, Entry, Freeze, Order, PublicStatus},
@@ -35,6 +35,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_wallet))
         .routes(routes!(get_balance))
         .routes(routes!(list_entries))
+        .merge(statement::router())
 }
 
 #[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
@@ -98,7 +99,7 @@ struct VirtualAccountBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Entry)]
-struct EntryBody {
+pub(super) struct EntryBody {
     id: Uuid,
     sequence: i64,
     direction: Direction,

@@ -22,6 +22,7 @@ mod wallets_consumer;
 mod wallets_history;
 mod wallets_internal;
 mod wallets_orders;
+mod wallets_statement;
 mod webhooks;
 mod webhooks_bank;
 mod webhooks_deposits;
