@@ -17,12 +17,16 @@ const KEPT: &[&str] = &[
     "assigneeId",
     "balanceAfter",
     "bankCode",
+    "ceiling",
+    "changedAt",
     "completedAt",
     "createdAt",
     "currency",
     "entryId",
     "failure",
     "fee",
+    "floor",
+    "freeze",
     "fromUserId",
     "fromWalletId",
     "id",
@@ -135,7 +139,10 @@ fn masked(value: &Value) -> Value {
 mod tests {
     use common_events::{
         Actor,
-        contracts::{Amount, EntrySnapshot, TransactionSnapshot, UserSnapshot, VirtualAccountSnapshot},
+        contracts::{
+            Amount, EntrySnapshot, TransactionSnapshot, UserSnapshot, VirtualAccountSnapshot,
+            WalletBoundsSnapshot,
+        },
     };
     use common_utils::{ids, money::Currency};
     use serde::Serialize;
@@ -227,6 +234,21 @@ mod tests {
         assert_eq!(redacted(&transaction), ["narration"]);
         let details = Record::of(&event(&transaction)).details;
         assert_eq!(details["amount"], json!({ "amount": 5, "currency": "NGN" }));
+    }
+
+    #[test]
+    fn what_staff_order_is_kept_as_a_whole() {
+        let bounds = WalletBoundsSnapshot {
+            wallet_id: ids::new_id(),
+            user_id: ids::new_id(),
+            currency: "NGN".to_owned(),
+            floor: -5,
+            ceiling: Some(5),
+            reason: "agreed".to_owned(),
+            changed_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let details = Record::of(&event(&bounds)).details;
+        assert_eq!(Value::Object(details), serde_json::to_value(&bounds).unwrap());
     }
 
     #[test]
