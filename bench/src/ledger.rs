@@ -19,8 +19,8 @@ use crate::{
     meter::Meter,
     naive,
     options::Options,
-    report,
-    table::{NOTHING, Table, milliseconds, ratio, whole},
+    quiet, report,
+    table::{NOTHING, Table, milliseconds, percent, ratio, whole},
     yardstick::{self, Yardstick},
 };
 
@@ -90,11 +90,11 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let machine = machine::describe(&server.admin).await?;
     let meter = Meter::new(server.admin.clone()).await?;
     let yardstick = yardstick::measure(options, &server, &meter).await?;
-    println!("pgbench: {} a second", whole(yardstick.rate));
     let wallets: Arc<[WalletId]> = server.make_ledger(TEMPLATE, WALLETS).await?.into();
     let mut measured = Vec::new();
     for load in LOADS.into_iter().filter(|load| options.wants(load.name)) {
-        let result = one(options, &server, &meter, load, &wallets).await?;
+        let result =
+            quiet::measure(options, &meter, || one(options, &server, &meter, load, &wallets)).await?;
         println!("{}: {} a second, books exact", load.name, whole(result.rate()));
         measured.push((load, result));
     }
@@ -208,7 +208,7 @@ fn section(machine: &str, yardstick: &Yardstick, measured: &[(Load, Measured)]) 
         format!("{:.3}", cost.postgres.as_secs_f64() / yardstick.done * 1_000.0),
         format!("{:.3}", cost.client.as_secs_f64() / yardstick.done * 1_000.0),
         format!("{:.2}", cost.wal as f64 / yardstick.done / 1_000.0),
-        cost.others_share(),
+        percent(cost.others_share()),
     ]);
     for (load, result) in measured {
         let (done, cost) = (result.done as f64, &result.cost);
@@ -225,7 +225,7 @@ fn section(machine: &str, yardstick: &Yardstick, measured: &[(Load, Measured)]) 
             format!("{:.3}", cost.postgres.as_secs_f64() / done * 1_000.0),
             format!("{:.3}", cost.client.as_secs_f64() / done * 1_000.0),
             format!("{:.2}", cost.wal as f64 / done / 1_000.0),
-            cost.others_share(),
+            percent(cost.others_share()),
         ]);
     }
     format!("{machine}\n\n{table}")

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::{
     latency::Latencies,
     meter::{Cost, Meter},
+    quiet,
 };
 
 /// Somebody who calls again and again.
@@ -43,6 +44,12 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+impl quiet::Disturbed for Measured {
+    fn cost(&self) -> &Cost {
+        &self.cost
     }
 }
 

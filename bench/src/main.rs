@@ -17,6 +17,7 @@ mod machine;
 mod meter;
 mod naive;
 mod options;
+mod quiet;
 mod report;
 mod table;
 mod yardstick;

@@ -88,10 +88,10 @@ impl Reading {
 }
 
 impl Cost {
-    /// How much of the machine was not ours to measure with.
-    pub(crate) fn others_share(&self) -> String {
+    /// How much of the machine was not ours to measure with, of 1.
+    pub(crate) fn others_share(&self) -> f64 {
         let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-        format!("{:.0} %", self.others.as_secs_f64() / self.elapsed.as_secs_f64() / cores * 100.0)
+        self.others.as_secs_f64() / self.elapsed.as_secs_f64() / cores
     }
 }
 

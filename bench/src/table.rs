@@ -62,6 +62,11 @@ pub(crate) fn ratio(number: f64) -> String {
     format!("{number:.2}")
 }
 
+/// `12 %`
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 /// Milliseconds, with three digits that say something.
 pub(crate) fn milliseconds(time: Duration) -> String {
     let number = time.as_secs_f64() * 1_000.0;

@@ -10,6 +10,8 @@ use crate::{
     database::Server,
     meter::{Cost, Meter},
     options::Options,
+    quiet,
+    table::whole,
 };
 
 /// Filled once and kept: each run measures a copy of it.
@@ -25,9 +27,21 @@ pub(crate) struct Yardstick {
     pub(crate) cost: Cost,
 }
 
+impl quiet::Disturbed for Yardstick {
+    fn cost(&self) -> &Cost {
+        &self.cost
+    }
+}
+
 /// `pgbench -s 50 -c 16 -j 2 -M prepared`, warmed up like every other load.
 pub(crate) async fn measure(options: &Options, server: &Server, meter: &Meter) -> anyhow::Result<Yardstick> {
     fill(options, server).await?;
+    let yardstick = quiet::measure(options, meter, || once(options, server, meter)).await?;
+    println!("pgbench: {} a second", whole(yardstick.rate));
+    Ok(yardstick)
+}
+
+async fn once(options: &Options, server: &Server, meter: &Meter) -> anyhow::Result<Yardstick> {
     server.copy(FILLED, COPY).await?;
     let timing = options.timing();
     transact(options, timing.warm_up, &[]).await?;
