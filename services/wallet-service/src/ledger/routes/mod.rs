@@ -53,7 +53,8 @@ struct RefusalBody {
     #[schema(value_type = Option<Uuid>)]
     wallet_id: Option<WalletId>,
     /// Minor units, where an amount stood in the way. `insufficient_funds`: how much more the account needs for all of
-    /// the posting. `ceiling_exceeded`, `hold_exceeded`, `refund_exceeded`, `already_returned` of a refund: how much too much it is.
+    /// the posting. `ceiling_exceeded`, `hold_exceeded`, `refund_exceeded`, and `already_returned` of a refund: how much
+    /// too much it is.
     missing: Option<i64>,
 }
 
@@ -78,8 +79,8 @@ impl From<Refusal> for RefusalBody {
 /// Moves money, sets it aside, takes it back.
 ///
 /// Postings are decided in the order of the list, each on what those before it left, and written in one database
-/// transaction. A refusal is the outcome of one posting and does not touch its neighbours, unless the list is `atomic`: then either
-/// all are posted or all are refused, one for its own reason and the others with `group_refused`.
+/// transaction. A refusal is the outcome of one posting and does not touch its neighbours, unless the list is `atomic`:
+/// then either all are posted or all are refused, one for its own reason and the others with `group_refused`.
 ///
 /// An outcome is for ever: the same id with the same content is answered as the first time, with `replayed: true`; with
 /// other content it is refused with `content_mismatch`, and the first outcome stands. A posting whose refusal may pass
