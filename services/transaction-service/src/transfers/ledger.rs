@@ -18,13 +18,18 @@ struct Request<'a> {
     postings: Vec<Posting<'a>>,
 }
 
+/// The list is of many requests; each posting says which one it came with.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Posting<'a> {
     id: Uuid,
     #[serde(rename = "type")]
     kind: &'static str,
     description: &'a str,
     legs: [Leg; 1],
+    correlation_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +110,8 @@ fn posting(transfer: &Transaction) -> Option<Posting<'_>> {
             credit: Account { wallet_id: to.wallet },
             amount: transfer.amount,
         }],
+        correlation_id: &transfer.correlation_id,
+        traceparent: transfer.traceparent.as_deref(),
     })
 }
 

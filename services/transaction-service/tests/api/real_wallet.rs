@@ -18,7 +18,7 @@ use crate::{
 
 struct RealWallet {
     router: Router,
-    _db: TestDb,
+    db: TestDb,
     _stop: DropGuard,
 }
 
@@ -40,7 +40,7 @@ async fn platform() -> (World, RealWallet) {
     let stop = CancellationToken::new();
     let served = common_utils::http::server::serve(listener, router.clone(), stop.clone());
     tokio::spawn(served);
-    (world, RealWallet { router, _db: db, _stop: stop.drop_guard() })
+    (world, RealWallet { router, db, _stop: stop.drop_guard() })
 }
 
 impl RealWallet {
@@ -103,6 +103,15 @@ async fn money_moves_once_on_the_real_ledger() {
     let entry = &entries.body["items"][0];
     assert_eq!((&entry["transactionId"], &entry["balanceAfter"]), (&json!(sent.id()), &json!(125_000)));
     assert_eq!(entry["description"], "for the bus");
+    // The ledger's events belong to the sender's request, though other requests shared the call.
+    let requests: Vec<String> = sqlx::query_scalar(
+        "SELECT payload::jsonb ->> 'correlationid' FROM outbox WHERE payload::jsonb #>> '{data,transactionId}' = $1",
+    )
+    .bind(sent.id().to_string())
+    .fetch_all(&wallets.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(requests, ["test-17", "test-17"]);
 }
 
 #[tokio::test]
