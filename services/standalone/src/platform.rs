@@ -101,21 +101,25 @@ struct Routers {
 async fn services(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> anyhow::Result<Routers> {
     /// Builds one service, puts it on its port, and gives its router.
     macro_rules! start {
-        ($service:ident) => {{
+        ($service:ident) => {
+            start!($service, |env| $service::App::from_env(env))
+        };
+        ($service:ident, |$env:ident| $app:expr) => {{
             let env = env.shared_by($service::SERVICE);
-            let app = $service::App::from_env(&env).await.context($service::SERVICE_NAME)?;
+            let $env = &env;
+            let app = $app.await.context($service::SERVICE_NAME)?;
             let listener = app.config().listen.bind().await.context($service::SERVICE_NAME)?;
             let router = app.router();
             tasks.spawn(app.run(listener, shutdown.clone()));
             router
         }};
     }
-    Ok(Routers {
-        identity: start!(identity_service),
-        wallet: start!(wallet_service),
-        transaction: start!(transaction_service),
-        admin: start!(admin_service),
-    })
+    let identity = start!(identity_service);
+    let wallet = start!(wallet_service);
+    let ledger = Some(wallet.clone());
+    let transaction = start!(transaction_service, |env| transaction_service::App::beside(env, ledger));
+    let admin = start!(admin_service);
+    Ok(Routers { identity, wallet, transaction, admin })
 }
 
 fn gateway_listen(env: &Env) -> anyhow::Result<ListenConfig> {

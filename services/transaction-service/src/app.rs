@@ -60,15 +60,29 @@ pub struct App {
 impl App {
     /// Fails when the configuration is wrong or the database's schema is behind.
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
+        Self::beside(env, None).await
+    }
+
+    /// In one process with wallet-service, whose router is given: transfers are handed to it without the network.
+    pub async fn beside(env: &Env, wallet_service: Option<Router>) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
-        Self::new(config, authenticator, clock)
+        Self::build(config, authenticator, clock, wallet_service)
     }
 
     /// With a clock and tokens of the caller's own, on a database that is migrated.
     pub fn new(config: Config, authenticator: Authenticator, clock: SharedClock) -> anyhow::Result<Self> {
+        Self::build(config, authenticator, clock, None)
+    }
+
+    fn build(
+        config: Config,
+        authenticator: Authenticator,
+        clock: SharedClock,
+        wallet_service: Option<Router>,
+    ) -> anyhow::Result<Self> {
         metrics::register();
         let pool = pool::connect(SERVICE_NAME, &config.database);
         let redis = dedup::connect(&config.redis)?;
@@ -77,7 +91,7 @@ impl App {
             Box::new(KafkaCheck::new(&config.kafka)?),
             Box::new(RedisCheck(redis.clone())),
         ];
-        let state = AppState::new(config, &pool, authenticator, &clock)?;
+        let state = AppState::new(config, &pool, authenticator, &clock, wallet_service)?;
         let consumer = Consumer {
             service: SERVICE,
             group: SERVICE_NAME,
@@ -123,6 +137,7 @@ impl AppState {
         pool: &PgPool,
         authenticator: Authenticator,
         clock: &SharedClock,
+        wallet_service: Option<Router>,
     ) -> anyhow::Result<Self> {
         let peer =
             |name, base: &str| Peer::new(name, base, config.call_timeout, authenticator.services.clone());
@@ -131,7 +146,7 @@ impl AppState {
             wallet: peer("wallet-service", &config.wallet_url)?,
         };
         // A breaker of its own: a look-up that fails says nothing about the ledger.
-        let ledger = Ledger::new(peer("ledger", &config.wallet_url)?);
+        let ledger = Ledger::new(peer("ledger", &config.wallet_url)?.in_this_process(wallet_service));
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::start(pool.clone(), hasher, remote);
         let lease = TimeDelta::from_std(config.transfer_lease)?;

@@ -4,13 +4,24 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header},
+};
 use common_auth::service_token::ServiceTokens;
-use common_utils::http_client::{self, CircuitOpen, ClientConfig};
+use common_utils::{
+    correlation,
+    http_client::{self, CircuitOpen, ClientConfig},
+};
 use reqwest::StatusCode;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
+use tower::ServiceExt;
 
 use crate::{SERVICE, SERVICE_NAME};
+
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// One other service.
 #[derive(Clone)]
@@ -19,6 +30,9 @@ pub(crate) struct Peer {
     base: String,
     client: ClientWithMiddleware,
     tokens: ServiceTokens,
+    /// The service itself, where it runs in this process: what is posted goes there without the network.
+    here: Option<Router>,
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for Peer {
@@ -35,7 +49,14 @@ impl Peer {
         tokens: ServiceTokens,
     ) -> anyhow::Result<Self> {
         let config = ClientConfig { timeout, ..ClientConfig::default() };
-        Ok(Self { name, base: base.to_owned(), client: http_client::build(SERVICE, name, &config)?, tokens })
+        let client = http_client::build(SERVICE, name, &config)?;
+        Ok(Self { name, base: base.to_owned(), client, tokens, here: None, timeout })
+    }
+
+    #[must_use]
+    pub(crate) fn in_this_process(mut self, service: Option<Router>) -> Self {
+        self.here = service;
+        self
     }
 
     /// None when there is no such thing. Safe to repeat, so it is repeated when it fails.
@@ -58,9 +79,32 @@ impl Peer {
         path: &str,
         body: &B,
     ) -> anyhow::Result<T> {
+        if let Some(service) = &self.here {
+            return self.post_here(service.clone(), path, body).await;
+        }
         let request = self.client.post(http_client::join(&self.base, path)?).json(body);
         let answer = self.send(request).await?;
         self.read(answer).await
+    }
+
+    /// The same call, with the same token, through the same layers of the service.
+    async fn post_here<B: Serialize, T: DeserializeOwned>(
+        &self,
+        service: Router,
+        path: &str,
+        body: &B,
+    ) -> anyhow::Result<T> {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.tokens.mint(SERVICE_NAME)?))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(correlation::HEADER, correlation::current())
+            .body(Body::from(serde_json::to_vec(body)?))?;
+        let late = || anyhow::anyhow!("{} does not answer: the time for the call is over", self.name);
+        let Ok(answer) = tokio::time::timeout(self.timeout, service.oneshot(request)).await.map_err(|_| late())?;
+        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.name, answer.status());
+        let bytes = axum::body::to_bytes(answer.into_body(), LARGEST_ANSWER).await?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} gave an answer that cannot be read", self.name))
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
