@@ -3,8 +3,8 @@
 //! A posting that is known by its id is answered as the first time, whether it was decided yesterday or two places
 //! before it in this list; a known id with other content is refused, and that refusal is not kept.
 //!
-//! Neighbours of one group are decided as one: the first refusal takes back what those before it did, and all of them are
-//! refused for ever.
+//! Neighbours of one list and group are decided as one: the first refusal takes back what those before it did, and all
+//! of them are refused for ever.
 
 use std::collections::{HashMap, HashSet};
 
@@ -61,7 +61,7 @@ pub(super) fn decide_all<'a>(
     let taken_back = postings.iter().filter_map(|posting| takes_back(posting.action())).collect();
     let batch = Batch { expired, ..Batch::default() };
     let mut list = List { book, known, taken_back, now, batch };
-    for run in postings.chunk_by(|one, next| one.group().is_some() && one.group() == next.group()) {
+    for run in postings.chunk_by(Posting::is_grouped_with) {
         if run.iter().any(|posting| posting.group().is_some()) {
             list.group(run);
         } else {
@@ -150,7 +150,8 @@ impl<'a> List<'a, '_> {
     fn carry_out(&mut self, posting: &'a Posting, movement: Movement) -> (Decided<'a>, Change) {
         let Movement { at, entries, change } = movement;
         let before = self.book.put(change);
-        if self.taken_back.contains(&posting.id()) {
+        // A hold or a release moved nothing that could be taken back.
+        if self.taken_back.contains(&posting.id()) && !entries.is_empty() {
             self.book.remember(posting.id(), earlier(posting, &entries));
         }
         (Decided { posting, outcome: Outcome::Posted, at, entries }, before)

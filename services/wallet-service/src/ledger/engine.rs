@@ -49,7 +49,7 @@ use crate::SERVICE;
 
 /// Every lost race makes one posting known, and two callers seldom share even one.
 const ATTEMPTS: u32 = 3;
-/// In postings. A batch of this size is written in some tens of milliseconds; what may wait, in about a second.
+/// In legs. A batch of this size is written in some tens of milliseconds; what may wait, in about a second.
 const LIMITS: Limits = Limits { batch: 2_000, waiting: 20_000 };
 
 const OVERDUE_AT_ONCE: i64 = 1_000;
@@ -77,7 +77,7 @@ impl Ledger {
 
     /// Posts the list, together with what others bring; answers in the order given, after the commit.
     pub async fn post(&self, postings: Vec<Posting>) -> Results {
-        let weight = u32::try_from(postings.len()).unwrap_or(u32::MAX);
+        let weight = postings.iter().map(Posting::weight).fold(0, u32::saturating_add);
         // The events are made in another task, for many requests at once.
         let postings = postings.into_iter().map(Posting::of_this_request).collect();
         self.gatherer.call(postings, weight).await?
@@ -107,7 +107,10 @@ impl Writer {
     /// One answer for each list.
     async fn carry_out(self: Arc<Self>, lists: Vec<Vec<Posting>>) -> Vec<Results> {
         let lengths: Vec<usize> = lists.iter().map(Vec::len).collect();
-        let postings = lists.into_iter().flatten().collect::<Vec<_>>();
+        let of_list = |(number, list): (usize, Vec<Posting>)| {
+            list.into_iter().map(move |posting| posting.of_list(number))
+        };
+        let postings = lists.into_iter().enumerate().flat_map(of_list).collect::<Vec<_>>();
         match self.post(&postings).await {
             Ok(results) => {
                 let mut results = results.into_iter();

@@ -139,6 +139,8 @@ pub struct Posting {
     description: String,
     action: Action,
     group: Option<Uuid>,
+    /// Which of the lists of a batch it came in: a group does not reach from one into another.
+    list: usize,
     origin: Origin,
     content_hash: [u8; 32],
 }
@@ -167,7 +169,16 @@ impl Posting {
             return Err(errors);
         }
         let content_hash = content::hash(kind, &description, &action, None);
-        Ok(Self { id, kind, description, action, group: None, origin: Origin::default(), content_hash })
+        Ok(Self {
+            id,
+            kind,
+            description,
+            action,
+            group: None,
+            list: 0,
+            origin: Origin::default(),
+            content_hash,
+        })
     }
 
     /// One of a group, which is posted as a whole or not at all. The members of a group stand together in a list, and
@@ -193,6 +204,30 @@ impl Posting {
             traceparent: trace_context::traceparent(),
         });
         self
+    }
+
+    #[must_use]
+    pub(super) fn of_list(mut self, list: usize) -> Self {
+        self.list = list;
+        self
+    }
+
+    /// Whether both are decided as one.
+    pub(super) fn is_grouped_with(&self, other: &Self) -> bool {
+        self.group.is_some() && self.group == other.group && self.list == other.list
+    }
+
+    /// How much work it brings, in legs.
+    pub(super) fn weight(&self) -> u32 {
+        match &self.action {
+            Action::Move(parts) => u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            Action::Capture { to: Capture::Part { to: parts, .. }, .. }
+            | Action::Refund { from: parts, .. } => u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            Action::Hold { .. }
+            | Action::Capture { .. }
+            | Action::Release { .. }
+            | Action::Reverse { .. } => 1,
+        }
     }
 
     pub fn id(&self) -> TransactionId {

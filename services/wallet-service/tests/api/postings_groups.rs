@@ -2,12 +2,14 @@
 
 use common_utils::ids;
 use serde_json::{Value, json};
+use wallet_service::ledger::{Outcome, Posting, RefusalCode};
 
 use crate::support::{
     World,
     postings::{
         PATH, capture_all, hold, naira, outcomes, pay, platform, release, replayed, reverse, wallet, with,
     },
+    transfer,
 };
 
 #[tokio::test]
@@ -163,4 +165,51 @@ async fn members_of_other_lists_are_not_drawn_in() {
     assert_eq!(outcomes(&alone), ["posted", "insufficient_funds", "posted"]);
     assert_eq!((world.balance(ada).await, world.balance(bola).await), (85, 5));
     world.verify().await;
+}
+
+/// Both copies, and a stranger who calls a group alike, wait while the batch before them is written: one batch decides them.
+#[tokio::test]
+async fn copies_of_a_group_in_one_batch_are_one_group() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let (_, bola) = world.person_with(0).await;
+    let group = ids::new_id();
+    let list = || [10, 20].map(|amount| transfer(ada, bola, amount).in_group(group)).to_vec();
+    let (copies, stranger) = (list(), vec![transfer(ada, bola, 1_000).in_group(group)]);
+
+    let mut blocker = world.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM balances WHERE account_id = $1 FOR UPDATE")
+        .bind(ada.uuid())
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    let post = |list: Vec<Posting>| {
+        let ledger = world.ledger();
+        tokio::spawn(async move { ledger.post(list).await.unwrap() })
+    };
+    let first = post(vec![transfer(ada, bola, 1)]);
+    while !world.somebody_waits_for_a_lock().await {
+        tokio::task::yield_now().await;
+    }
+    let waiting = [post(copies.clone()), post(copies), post(stranger)];
+    // This runtime has one thread: each of them has come as far as it can.
+    tokio::task::yield_now().await;
+    blocker.rollback().await.unwrap();
+
+    first.await.unwrap();
+    let [one, other, refused] = waiting;
+    let (one, other, refused) = (one.await.unwrap(), other.await.unwrap(), refused.await.unwrap());
+    assert!(one.iter().all(|result| result.outcome == Outcome::Posted && !result.replayed), "{one:?}");
+    assert!(other.iter().all(|result| result.outcome == Outcome::Posted && result.replayed), "{other:?}");
+    assert_eq!(refused[0].outcome.refusal().unwrap().code, RefusalCode::InsufficientFunds);
+    assert_eq!((world.balance(ada).await, world.balance(bola).await), (69, 31));
+}
+
+#[tokio::test]
+async fn a_hold_of_the_same_list_cannot_be_reversed() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let held = hold(ada, 60);
+    let answer = world.internal_post(PATH, &json!({ "postings": [held.clone(), reverse(&held)] })).await;
+    assert_eq!(outcomes(&answer), ["posted", "posting_not_found"]);
 }

@@ -196,6 +196,15 @@ impl World {
             .unwrap()
     }
 
+    pub(crate) async fn somebody_waits_for_a_lock(&self) -> bool {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')",
+        )
+        .fetch_one(&self.db.pool)
+        .await
+        .unwrap()
+    }
+
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let statement = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         sqlx::query_scalar(statement).fetch_one(&self.db.pool).await.unwrap()
