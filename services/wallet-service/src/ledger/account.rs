@@ -209,7 +209,7 @@ pub struct Standing {
     pub held: i64,
     /// The number of the last entry.
     pub entries: i64,
-    /// When the last entry was written, or the account opened.
+    /// When it last changed, or was opened. Nothing that happens to it is noted as earlier.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -202,5 +202,4 @@ fn mismatch(posting: &Posting, posted_at: DateTime<Utc>) -> PostingResult {
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

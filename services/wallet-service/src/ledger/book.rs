@@ -151,10 +151,12 @@ impl Book {
         let overdue: Vec<Hold> = self.holds.values().filter(|hold| hold.is_overdue(now)).copied().collect();
         for hold in &overdue {
             let Some(account) = self.accounts.get(&hold.account) else { continue };
-            let standing = Standing { held: account.standing.held - hold.left(), ..account.standing };
+            // The clock may have been set back since.
+            let at = now.max(account.standing.updated_at);
+            let held = account.standing.held - hold.left();
             self.put(Change {
-                standings: vec![(hold.account, standing)],
-                hold: Some((hold.id, Some(hold.closed(HoldStatus::Expired, now)))),
+                standings: vec![(hold.account, Standing { held, updated_at: at, ..account.standing })],
+                hold: Some((hold.id, Some(hold.closed(HoldStatus::Expired, at)))),
                 returned: None,
             });
         }

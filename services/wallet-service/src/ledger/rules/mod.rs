@@ -7,8 +7,8 @@
 //! 4. A posting is taken back by one reversal, or by refunds that together are no more than it took. Never both.
 //! 5. All of a posting or nothing: a refusal leaves no trace in the state.
 //!
-//! Entries of an account are numbered without gaps, and their times never go back even if the machine's clock does,
-//! because the balance at a time is found by time.
+//! Entries of an account are numbered without gaps. Their times, and those of its holds, never go back even if the
+//! machine's clock does, because the balance at a time is found by time.
 
 mod holds;
 mod returns;

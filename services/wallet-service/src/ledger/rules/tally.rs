@@ -55,10 +55,8 @@ impl<'a> Tally<'a> {
         let touched = self.standings.iter().map(|(_, standing)| standing.updated_at);
         let at = touched.fold(now, Ord::max);
         let mut standings = self.standings;
-        for entry in &self.entries {
-            if let Some((_, standing)) = standings.iter_mut().find(|(id, _)| *id == entry.account) {
-                standing.updated_at = at;
-            }
+        for (_, standing) in &mut standings {
+            standing.updated_at = at;
         }
         Movement { at, entries: self.entries, change: Change { standings, hold: None, returned: None } }
     }
