@@ -2,9 +2,12 @@
 # Measures the platform beside its yardsticks, on a Postgres of its own that keeps what it commits, and verifies the
 # books after every load.
 #
-#   scripts/bench.sh ledger [--quick] [--only PART]
+#   scripts/bench.sh ledger|transfers|reads|scale [--quick] [--only PART]
 #
 #   ledger       the posting engine in one process, beside one database transaction a posting
+#   transfers    transfers over HTTP through the gateway, with the platform in one process and in several
+#   reads        what customers read, on a ledger with a past
+#   scale        the same postings and reads on ledgers of growing size; monthly partitions beside one table
 #   --quick      short loads on small data, to see that everything works; printed and not kept
 #   --only PART  only loads whose name has PART in it; printed and not kept
 #
@@ -17,13 +20,15 @@ export WALLET_PROFILE=release
 . "$(dirname "$0")/lib/common.sh"
 # shellcheck source=lib/packages.sh
 . "$(dirname "$0")/lib/packages.sh"
+# shellcheck source=lib/platform.sh
+. "$(dirname "$0")/lib/platform.sh"
 # shellcheck source=lib/bench.sh
 . "$(dirname "$0")/lib/bench.sh"
 
 command='' arguments=()
 while (($# > 0)); do
     case $1 in
-    ledger)
+    ledger | transfers | reads | scale)
         [[ -z $command ]] || misuse "one command at a time: \`$command\` or \`$1\`"
         command=$1
         ;;
@@ -47,6 +52,7 @@ data="$cache/bench"
 clean_up() {
     [[ -n $data_locked ]] || return 0
     stop_servers "$data"
+    rm -rf "$data/kafka-1"
 }
 begin_session "$command" "${arguments[@]}"
 cd "$root"
@@ -54,16 +60,26 @@ lock_data "$data"
 need_build_space
 
 step "packages"
-need_packages "${packages_build[@]}" postgresql openssl
+if [[ $command == transfers ]]; then
+    need_packages "${packages_build[@]}" "${packages_servers[@]}" "${packages_kafka[@]}"
+else
+    need_packages "${packages_build[@]}" postgresql openssl
+fi
 say "all there"
 
 step "build (release; the first one takes minutes)"
 attended cargo build --locked --release -p bench
+if [[ $command == transfers ]]; then
+    platform_build
+    attended cargo build --locked --release --bins -p gateway
+fi
 
-step "Postgres"
+step "servers"
 forget_environment
-bench_postgres "$data"
-say "127.0.0.1:$DB_PORT, ${bench_settings[*]}"
+if [[ $command == transfers ]]; then bench_servers "$data"; else bench_postgres "$data"; fi
+PGBENCH=$(postgres_bin)/pgbench
+export PGBENCH
+say "Postgres has ${bench_settings[*]}"
 
 step "$command"
 attended "$binaries/bench" "$command" "${arguments[@]}"

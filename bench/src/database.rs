@@ -66,23 +66,37 @@ impl Server {
         Ok(())
     }
 
-    /// A ledger with funded wallets, analyzed, to be copied.
-    pub(crate) async fn make_ledger(&self, name: &str, wallets: usize) -> anyhow::Result<Vec<WalletId>> {
+    /// A ledger with funded wallets, to be copied.
+    pub(crate) async fn make_ledger(&self, name: &str, wallets: usize) -> anyhow::Result<Vec<Wallet>> {
         self.drop(name).await?;
         migrate::run(&self.config(name), &wallet_service::migrations(), migrate::Mode::Apply).await?;
         let pool = self.pool(name, 4);
-        let ids: Vec<WalletId> = (0..wallets).map(|_| WalletId::new()).collect();
-        open(&pool, &ids).await?;
-        fund(&pool, &ids).await?;
-        pool.execute("VACUUM (ANALYZE)").await?;
+        let wallets = fill(&pool, wallets).await?;
         pool.close().await;
-        Ok(ids)
+        Ok(wallets)
     }
 }
 
-async fn open(pool: &PgPool, wallets: &[WalletId]) -> anyhow::Result<()> {
-    let ids: Vec<_> = wallets.iter().map(|id| id.uuid()).collect();
-    let owners: Vec<_> = wallets.iter().map(|_| UserId::new().uuid()).collect();
+/// A wallet and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wallet {
+    pub(crate) id: WalletId,
+    pub(crate) owner: UserId,
+}
+
+/// Opens wallets and funds them, and tells the planner of them.
+pub(crate) async fn fill(pool: &PgPool, count: usize) -> anyhow::Result<Vec<Wallet>> {
+    let wallets: Vec<Wallet> =
+        (0..count).map(|_| Wallet { id: WalletId::new(), owner: UserId::new() }).collect();
+    open(pool, &wallets).await?;
+    fund(pool, &wallets).await?;
+    pool.execute("VACUUM (ANALYZE)").await?;
+    Ok(wallets)
+}
+
+async fn open(pool: &PgPool, wallets: &[Wallet]) -> anyhow::Result<()> {
+    let ids: Vec<_> = wallets.iter().map(|wallet| wallet.id.uuid()).collect();
+    let owners: Vec<_> = wallets.iter().map(|wallet| wallet.owner.uuid()).collect();
     let mut op = common_db::begin(pool).await?;
     for statement in [
         "INSERT INTO accounts (id, kind, currency, created_at)
@@ -98,11 +112,11 @@ async fn open(pool: &PgPool, wallets: &[WalletId]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn fund(pool: &PgPool, wallets: &[WalletId]) -> anyhow::Result<()> {
+async fn fund(pool: &PgPool, wallets: &[Wallet]) -> anyhow::Result<()> {
     let ledger = Ledger::start(pool.clone(), SystemClock::shared());
     for some in wallets.chunks(LIST) {
         let postings = some.iter().map(|wallet| {
-            posting(AccountRef::Platform(PlatformAccount::Equity), AccountRef::Wallet(*wallet), FUNDS)
+            posting(AccountRef::Platform(PlatformAccount::Equity), AccountRef::Wallet(wallet.id), FUNDS)
         });
         post(&ledger, postings.collect::<Result<_, _>>()?).await?;
     }

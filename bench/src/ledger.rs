@@ -20,7 +20,7 @@ use crate::{
     naive,
     options::Options,
     quiet, report,
-    table::{NOTHING, Table, milliseconds, percent, ratio, whole},
+    table::{NOTHING, Table, each, milliseconds, percent, ratio, whole},
     yardstick::{self, Yardstick},
 };
 
@@ -28,7 +28,7 @@ const WALLETS: usize = 10_000;
 const TEMPLATE: &str = "bench_ledger";
 const COPY: &str = "bench_ledger_run";
 /// As a service's pool has.
-const CONNECTIONS: u32 = 16;
+pub(crate) const CONNECTIONS: u32 = 16;
 
 /// Who is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ enum Way {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Load {
+pub(crate) struct Load {
     name: &'static str,
     way: Way,
     payees: Payees,
@@ -55,34 +55,35 @@ struct Load {
     list: usize,
 }
 
+impl Load {
+    /// Callers of the engine, who pay anybody.
+    pub(crate) const fn engine(name: &'static str, callers: usize) -> Self {
+        Self { name, way: Way::Engine, payees: Payees::Uniform, callers, list: 1 }
+    }
+
+    const fn naive(name: &'static str, callers: usize) -> Self {
+        Self { way: Way::Naive, ..Self::engine(name, callers) }
+    }
+
+    const fn hot(self) -> Self {
+        Self { payees: Payees::Hot, ..self }
+    }
+
+    const fn in_lists_of(self, list: usize) -> Self {
+        Self { list, ..self }
+    }
+}
+
 const LOADS: [Load; 9] = [
-    Load { name: "naive, 1 caller", way: Way::Naive, payees: Payees::Uniform, callers: 1, list: 1 },
-    Load { name: "naive, 64 callers", way: Way::Naive, payees: Payees::Uniform, callers: 64, list: 1 },
-    Load { name: "naive, 64 callers, hot", way: Way::Naive, payees: Payees::Hot, callers: 64, list: 1 },
-    Load { name: "ledger, 1 caller", way: Way::Engine, payees: Payees::Uniform, callers: 1, list: 1 },
-    Load { name: "ledger, 64 callers", way: Way::Engine, payees: Payees::Uniform, callers: 64, list: 1 },
-    Load {
-        name: "ledger, 1,000 callers",
-        way: Way::Engine,
-        payees: Payees::Uniform,
-        callers: 1_000,
-        list: 1,
-    },
-    Load { name: "ledger, 64 callers, hot", way: Way::Engine, payees: Payees::Hot, callers: 64, list: 1 },
-    Load {
-        name: "ledger, 1,000 callers, hot",
-        way: Way::Engine,
-        payees: Payees::Hot,
-        callers: 1_000,
-        list: 1,
-    },
-    Load {
-        name: "ledger, 4 callers, lists of 500",
-        way: Way::Engine,
-        payees: Payees::Uniform,
-        callers: 4,
-        list: 500,
-    },
+    Load::naive("naive, 1 caller", 1),
+    Load::naive("naive, 64 callers", 64),
+    Load::naive("naive, 64 callers, hot", 64).hot(),
+    Load::engine("ledger, 1 caller", 1),
+    Load::engine("ledger, 64 callers", 64),
+    Load::engine("ledger, 1,000 callers", 1_000),
+    Load::engine("ledger, 64 callers, hot", 64).hot(),
+    Load::engine("ledger, 1,000 callers, hot", 1_000).hot(),
+    Load::engine("ledger, 4 callers, lists of 500", 4).in_lists_of(500),
 ];
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -90,7 +91,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let machine = machine::describe(&server.admin).await?;
     let meter = Meter::new(server.admin.clone()).await?;
     let yardstick = yardstick::measure(options, &server, &meter).await?;
-    let wallets: Arc<[WalletId]> = server.make_ledger(TEMPLATE, WALLETS).await?.into();
+    let wallets: Arc<[WalletId]> =
+        server.make_ledger(TEMPLATE, WALLETS).await?.iter().map(|wallet| wallet.id).collect();
     let mut measured = Vec::new();
     for load in LOADS.into_iter().filter(|load| options.wants(load.name)) {
         let result =
@@ -106,31 +108,42 @@ async fn one(
     options: &Options,
     server: &Server,
     meter: &Meter,
-    load: Load,
+    what: Load,
     wallets: &Arc<[WalletId]>,
 ) -> anyhow::Result<Measured> {
     server.copy(TEMPLATE, COPY).await?;
-    let connections = if load.way == Way::Naive { load.callers.try_into()? } else { CONNECTIONS };
+    let connections = if what.way == Way::Naive { what.callers.try_into()? } else { CONNECTIONS };
     let pool = server.pool(COPY, connections);
-    let clock = SystemClock::shared();
-    let trips = Trips { wallets: Arc::clone(wallets), payees: load.payees };
-    let measured = match load.way {
-        Way::Engine => {
-            let ledger = Arc::new(Ledger::start(pool.clone(), clock));
-            let caller =
-                || EngineCaller { ledger: Arc::clone(&ledger), trips: trips.clone(), list: load.list };
-            load::run((0..load.callers).map(|_| caller()).collect(), options.timing(), meter).await?
-        }
-        Way::Naive => {
-            let caller =
-                || NaiveCaller { pool: pool.clone(), clock: Arc::clone(&clock), trips: trips.clone() };
-            load::run((0..load.callers).map(|_| caller()).collect(), options.timing(), meter).await?
-        }
-    };
+    let measured = load(options, &pool, meter, what, wallets).await?;
     database::verify(&pool, measured.total + WALLETS as u64).await?;
     pool.close().await;
     server.drop(COPY).await?;
     Ok(measured)
+}
+
+/// Runs the load on the ledger that is there.
+pub(crate) async fn load(
+    options: &Options,
+    pool: &PgPool,
+    meter: &Meter,
+    what: Load,
+    wallets: &Arc<[WalletId]>,
+) -> anyhow::Result<Measured> {
+    let clock = SystemClock::shared();
+    let trips = Trips { wallets: Arc::clone(wallets), payees: what.payees };
+    match what.way {
+        Way::Engine => {
+            let ledger = Arc::new(Ledger::start(pool.clone(), clock));
+            let caller =
+                |_| EngineCaller { ledger: Arc::clone(&ledger), trips: trips.clone(), list: what.list };
+            load::run((0..what.callers).map(caller).collect(), options.timing(), meter).await
+        }
+        Way::Naive => {
+            let caller =
+                |_| NaiveCaller { pool: pool.clone(), clock: Arc::clone(&clock), trips: trips.clone() };
+            load::run((0..what.callers).map(caller).collect(), options.timing(), meter).await
+        }
+    }
 }
 
 /// Who pays whom.
@@ -192,9 +205,9 @@ fn section(machine: &str, yardstick: &Yardstick, measured: &[(Load, Measured)]) 
         "p99 ms",
         "× pgbench",
         "× naive",
-        "CPU s a 1,000: Postgres",
+        "CPU µs each: Postgres",
         "client",
-        "WAL kB a posting",
+        "WAL kB each",
         "others' CPU",
     ]);
     let cost = &yardstick.cost;
@@ -205,8 +218,8 @@ fn section(machine: &str, yardstick: &Yardstick, measured: &[(Load, Measured)]) 
         NOTHING.to_owned(),
         ratio(1.0),
         NOTHING.to_owned(),
-        format!("{:.3}", cost.postgres.as_secs_f64() / yardstick.done * 1_000.0),
-        format!("{:.3}", cost.client.as_secs_f64() / yardstick.done * 1_000.0),
+        each(cost.postgres, yardstick.done),
+        each(cost.client, yardstick.done),
         format!("{:.2}", cost.wal as f64 / yardstick.done / 1_000.0),
         percent(cost.others_share()),
     ]);
@@ -222,8 +235,8 @@ fn section(machine: &str, yardstick: &Yardstick, measured: &[(Load, Measured)]) 
             milliseconds(result.latencies.p99()),
             ratio(result.rate() / yardstick.rate),
             naive.map_or(NOTHING.to_owned(), |(_, naive)| ratio(result.rate() / naive.rate())),
-            format!("{:.3}", cost.postgres.as_secs_f64() / done * 1_000.0),
-            format!("{:.3}", cost.client.as_secs_f64() / done * 1_000.0),
+            each(cost.postgres, done),
+            each(cost.client, done),
             format!("{:.2}", cost.wal as f64 / done / 1_000.0),
             percent(cost.others_share()),
         ]);

@@ -9,17 +9,27 @@
     reason = "rates and ratios of counts, shown to people; no money is reckoned here"
 )]
 
+mod client;
 mod database;
+mod history;
 mod latency;
 mod ledger;
 mod load;
 mod machine;
+mod memory;
 mod meter;
 mod naive;
 mod options;
+mod partitions;
+mod people;
+mod platform;
 mod quiet;
+mod reads;
 mod report;
+mod scale;
+mod sections;
 mod table;
+mod transfers;
 mod yardstick;
 
 use clap::Parser;
@@ -30,5 +40,8 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     match options.command {
         Command::Ledger => ledger::run(&options).await,
+        Command::Transfers => transfers::run(&options).await,
+        Command::Reads => reads::run(&options).await,
+        Command::Scale => scale::run(&options).await,
     }
 }

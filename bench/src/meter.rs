@@ -16,7 +16,12 @@ const TICKS_A_SECOND: u64 = 100;
 pub(crate) struct Meter {
     pool: PgPool,
     postmaster: u32,
+    /// Other processes that take part, by name.
+    parts: Vec<Part>,
 }
+
+/// A process that takes part.
+pub(crate) type Part = (&'static str, u32);
 
 /// How the counters stood at a moment.
 #[derive(Debug, Clone)]
@@ -24,6 +29,7 @@ pub(crate) struct Reading {
     at: Instant,
     postgres: Duration,
     client: Duration,
+    parts: Vec<(&'static str, Duration)>,
     machine: Duration,
     stolen: Duration,
     wal: i64,
@@ -36,6 +42,7 @@ pub(crate) struct Cost {
     pub(crate) postgres: Duration,
     /// This process, and the children that have ended.
     pub(crate) client: Duration,
+    pub(crate) parts: Vec<(&'static str, Duration)>,
     /// Everybody else on this machine, the kernel's own work included, and what its host kept from it.
     pub(crate) others: Duration,
     pub(crate) wal: i64,
@@ -46,7 +53,12 @@ impl Meter {
         let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await?;
         let postmaster =
             Process::read(u32::try_from(backend)?).context("Postgres has to run on this machine")?.parent;
-        Ok(Self { pool, postmaster })
+        Ok(Self { pool, postmaster, parts: Vec::new() })
+    }
+
+    /// The same, with processes whose use is to be told apart.
+    pub(crate) fn with_parts(&self, parts: Vec<Part>) -> Self {
+        Self { pool: self.pool.clone(), parts, ..*self }
     }
 
     pub(crate) async fn read(&self) -> anyhow::Result<Reading> {
@@ -59,11 +71,16 @@ impl Meter {
         let postmaster = of(self.postmaster).context("Postgres is gone")?;
         let postgres = backends.map(|process| process.own).sum::<u64>() + postmaster.with_ended();
         let client = of(std::process::id()).context("/proc shows this process")?.with_ended();
+        let parts = self
+            .parts
+            .iter()
+            .map(|(name, pid)| (*name, ticks(of(*pid).map(Process::with_ended).unwrap_or_default())));
         let (machine, stolen) = machine()?;
         Ok(Reading {
             at: Instant::now(),
             postgres: ticks(postgres),
             client: ticks(client),
+            parts: parts.collect(),
             machine,
             stolen,
             wal,
@@ -75,12 +92,16 @@ impl Reading {
     pub(crate) fn since(&self, before: &Self) -> Cost {
         let postgres = self.postgres.saturating_sub(before.postgres);
         let client = self.client.saturating_sub(before.client);
-        let ours = postgres + client;
+        let parts: Vec<_> = (self.parts.iter().zip(&before.parts))
+            .map(|((name, after), (_, before))| (*name, after.saturating_sub(*before)))
+            .collect();
+        let ours = postgres + client + parts.iter().map(|(_, used)| *used).sum::<Duration>();
         let busy = self.machine.saturating_sub(before.machine) + self.stolen.saturating_sub(before.stolen);
         Cost {
             elapsed: self.at - before.at,
             postgres,
             client,
+            parts,
             others: busy.saturating_sub(ours),
             wal: self.wal - before.wal,
         }
@@ -88,6 +109,11 @@ impl Reading {
 }
 
 impl Cost {
+    /// Of one of the parts.
+    pub(crate) fn of(&self, name: &str) -> Duration {
+        self.parts.iter().filter(|(part, _)| *part == name).map(|(_, used)| *used).sum()
+    }
+
     /// How much of the machine was not ours to measure with, of 1.
     pub(crate) fn others_share(&self) -> f64 {
         let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);

@@ -1,10 +1,7 @@
 //! A machine that does something else gives wrong numbers. Loads wait for it to be quiet, and those that were disturbed are
 //! measured again; both have an end, and the tables tell how much others took.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     meter::{Cost, Meter},
@@ -22,10 +19,10 @@ pub(crate) trait Disturbed {
 }
 
 /// Measures until it was quiet enough, at most three times; gives the least disturbed.
-pub(crate) async fn measure<T: Disturbed, Fut: Future<Output = anyhow::Result<T>>>(
+pub(crate) async fn measure<T: Disturbed>(
     options: &Options,
     meter: &Meter,
-    once: impl Fn() -> Fut,
+    once: impl AsyncFn() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     if !options.keeps() {
         return once().await;
@@ -43,9 +40,9 @@ pub(crate) async fn measure<T: Disturbed, Fut: Future<Output = anyhow::Result<T>
     Ok(best)
 }
 
-async fn measured_in_quiet<T, Fut: Future<Output = anyhow::Result<T>>>(
+async fn measured_in_quiet<T>(
     meter: &Meter,
-    once: &impl Fn() -> Fut,
+    once: &impl AsyncFn() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {

@@ -26,18 +26,22 @@ impl fmt::Display for Table {
         };
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
         for (number, line) in lines().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
             for (column, width) in widths.iter().enumerate() {
                 let cell = line.get(column).map_or("", String::as_str);
                 // What is counted stands to the right, what is named to the left.
                 if column == 0 { write!(f, "| {cell:<width$} ")? } else { write!(f, "| {cell:>width$} ")? }
             }
-            writeln!(f, "|")?;
+            write!(f, "|")?;
             if number == 0 {
+                writeln!(f)?;
                 for (column, width) in widths.iter().enumerate() {
                     let dashes = "-".repeat(*width);
                     if column == 0 { write!(f, "| {dashes} ")? } else { write!(f, "| {dashes}:")? }
                 }
-                writeln!(f, "|")?;
+                write!(f, "|")?;
             }
         }
         Ok(())
@@ -60,6 +64,11 @@ pub(crate) fn whole(number: f64) -> String {
 /// `2.61`
 pub(crate) fn ratio(number: f64) -> String {
     format!("{number:.2}")
+}
+
+/// Microseconds of processor time for each thing that was done.
+pub(crate) fn each(used: Duration, done: f64) -> String {
+    whole(used.as_secs_f64() / done * 1_000_000.0)
 }
 
 /// `12 %`
@@ -98,6 +107,6 @@ mod tests {
     fn columns_are_aligned() {
         let mut table = Table::new(&["what", "n"]);
         table.push(vec!["a".to_owned(), "1,000".to_owned()]);
-        assert_eq!(table.to_string(), "| what |     n |\n| ---- | -----:|\n| a    | 1,000 |\n");
+        assert_eq!(table.to_string(), "| what |     n |\n| ---- | -----:|\n| a    | 1,000 |");
     }
 }

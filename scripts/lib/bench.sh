@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Postgres that benchmarks run on.
+# The servers that benchmarks run on.
 # shellcheck source=session.sh
 . "${BASH_SOURCE[0]%/*}/session.sh"
 # shellcheck source=servers.sh
@@ -18,6 +18,23 @@ bench_settings=(
 bench_postgres() {
     postgres_start "$1" "${bench_settings[@]}"
     export DB_HOST=127.0.0.1 DB_PORT=$postgres_port DB_USER=$postgres_user DB_PASSWORD=$postgres_password
-    PGBENCH=$(postgres_bin)/pgbench
-    export PGBENCH
+    say "Postgres  127.0.0.1:$DB_PORT"
 }
+
+# bench_servers <data>: all that the platform needs, and ports for it that nobody else has.
+bench_servers() {
+    local data=$1 name port
+    # What was published in an earlier run would be taken in by this one.
+    rm -rf "$data/kafka-1"
+    for name in GATEWAY GATEWAY_STATUS IDENTITY WALLET TRANSACTION ADMIN TWIN; do
+        port=$(keep_port "$data/ports/${name,,}") || return 1
+        export "${name}_PORT=$port"
+    done
+    start_servers "$data" "${bench_settings[@]}"
+    BENCH_PARTS="redis=$(bench_pid "$data/run/redis.pid")"
+    [[ -z $KAFKA_BROKERS ]] || BENCH_PARTS+=" kafka=$(bench_pid "$data/run/kafka-1-1.pid")"
+    export BENCH_PARTS BENCH_LOGS="$data/logs"
+    # The memory settings are those of .cargo/config.toml, which has the reason.
+    export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144
+}
+bench_pid() { cut -d ' ' -f 1 "$1"; }
