@@ -47,7 +47,7 @@ impl Check {
             Self::Chain => "entries are numbered without gaps, each with the balance after it",
             Self::Times => "times of entries never go back",
             Self::Holds => "what is held equals the open holds",
-            Self::Outcomes => "postings have entries exactly when they were posted",
+            Self::Outcomes => "postings have entries exactly when they moved money",
             Self::Postings => "every posting's debits equal its credits",
             Self::Currencies => "each currency sums to zero",
         }

@@ -138,7 +138,8 @@ async fn holds_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Ve
     .await
 }
 
-/// A posting without entries touches no account, so with an account only wrong entries of its own are found.
+/// Holds and releases set money aside or free it, and move none. A posting without entries touches no account, so with an
+/// account only wrong entries of its own are found.
 async fn outcomes_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
@@ -148,7 +149,8 @@ async fn outcomes_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result
                       WHERE $1::uuid IS NULL OR account_id = $1 GROUP BY posting_id) known
                   ON known.posting_id = p.id
            CROSS JOIN LATERAL (SELECT COALESCE(known.entries, 0) AS entries) e
-           WHERE ($1::uuid IS NULL OR e.entries > 0) AND (p.outcome = 'posted') <> (e.entries > 0)
+           WHERE ($1::uuid IS NULL OR e.entries > 0)
+             AND (p.outcome = 'posted' AND p.type NOT IN ('hold', 'release')) <> (e.entries > 0)
            ORDER BY p.id LIMIT $2"#,
         account.map(AccountId::uuid),
         FIRST,
