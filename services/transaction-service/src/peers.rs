@@ -100,7 +100,8 @@ impl Peer {
             .header(correlation::HEADER, correlation::current())
             .body(Body::from(serde_json::to_vec(body)?))?;
         let late = || anyhow::anyhow!("{} does not answer: the time for the call is over", self.name);
-        let Ok(answer) = tokio::time::timeout(self.timeout, service.oneshot(request)).await.map_err(|_| late())?;
+        let Ok(answer) =
+            tokio::time::timeout(self.timeout, service.oneshot(request)).await.map_err(|_| late())?;
         anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.name, answer.status());
         let bytes = axum::body::to_bytes(answer.into_body(), LARGEST_ANSWER).await?;
         serde_json::from_slice(&bytes)

@@ -7,6 +7,8 @@ use super::deployment::Deployment;
 pub(crate) struct Customer {
     pub(crate) token: String,
     pub(crate) wallet_id: String,
+    /// Empty before there is one.
+    pub(crate) account_number: String,
 }
 
 impl Deployment {
@@ -30,7 +32,7 @@ impl Deployment {
     pub(crate) async fn customer(&self) -> Customer {
         let (token, _) = self.register().await;
         let wallet_id = self.wallet_of(&token).await;
-        Customer { token, wallet_id }
+        Customer { token, wallet_id, account_number: String::new() }
     }
 
     pub(crate) async fn wallet_of(&self, token: &str) -> String {
@@ -54,14 +56,20 @@ impl Deployment {
             wallet.pointer("/virtualAccounts/0/accountNumber").and_then(Value::as_str).map(str::to_owned)
         };
         self.until("an account number", async || number().await.is_some()).await;
+        let customer = Customer { account_number: number().await.unwrap(), ..customer };
+        self.pay_in(&customer, naira).await;
+        self.until("the deposit", async || self.available(&customer).await > 0).await;
+        customer
+    }
+
+    /// Somebody pays to their account number; the bank tells of it twice.
+    pub(crate) async fn pay_in(&self, customer: &Customer, naira: &str) {
         let body = json!({
-            "accountNumber": number().await.unwrap(), "amount": naira, "senderName": "Chidi", "deliveries": 2,
+            "accountNumber": customer.account_number, "amount": naira, "senderName": "Chidi", "deliveries": 2,
         });
         let twin = format!("{}/twin/inbound-transfers", self.value("TWIN_URL"));
         let answer = self.client.post(twin).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 201);
-        self.until("the deposit", async || self.available(&customer).await > 0).await;
-        customer
     }
 
     pub(crate) async fn available(&self, customer: &Customer) -> i64 {

@@ -29,8 +29,14 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Migrated, and nothing running yet.
     pub(crate) fn prepare() -> Self {
+        Self::prepare_with(&[])
+    }
+
+    /// The same, where these settings differ.
+    pub(crate) fn prepare_with(settings: &[(&str, String)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let env = environment(&dir);
+        let mut env = environment(&dir);
+        env.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let client = reqwest::Client::builder().timeout(Duration::from_secs(40)).build().unwrap();
         let deployment = Self { dir, env, running: Mutex::default(), client };
         for service in SERVICES {
@@ -68,7 +74,7 @@ impl Deployment {
     }
 
     /// As `scripts/create-topics.sh` does; the services do not make topics.
-    async fn create_topics(&self) {
+    pub(crate) async fn create_topics(&self) {
         let values = self.env.clone().into_iter().collect();
         let kafka = KafkaConfig::from_env(&Env::from_values("test", values), "test").unwrap();
         topics::ensure(&kafka).await.unwrap();
@@ -106,12 +112,32 @@ impl Deployment {
         child.wait().unwrap();
     }
 
+    /// How it ended, if it did by itself; then it may be started again.
+    pub(crate) fn ended(&self, name: &str) -> Option<std::process::ExitStatus> {
+        let mut running = self.running.lock().unwrap();
+        let status = running.get_mut(name)?.try_wait().unwrap()?;
+        running.remove(name);
+        Some(status)
+    }
+
+    pub(crate) fn runs(&self, name: &str) -> bool {
+        self.running.lock().unwrap().contains_key(name)
+    }
+
     /// SIGTERM; gives the exit status.
     pub(crate) fn terminate(&self, program: &str) -> std::process::ExitStatus {
+        assert!(self.signal(program, "TERM"), "{program} does not run");
         let mut child = self.running.lock().unwrap().remove(program).expect("it runs");
-        let asked = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        assert!(asked.success());
         child.wait().unwrap()
+    }
+
+    /// False when it does not run.
+    pub(crate) fn signal(&self, program: &str, signal: &str) -> bool {
+        let running = self.running.lock().unwrap();
+        // Not waited for yet, so the number is still its own.
+        let Some(child) = running.get(program) else { return false };
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success()
     }
 
     pub(crate) fn command(&self, program: &str) -> Command {
@@ -212,8 +238,11 @@ fn binary(program: &str) -> PathBuf {
     path
 }
 
+/// Below the range from which the kernel takes ports for outgoing connections, so that it is still free when a program is
+/// started again.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut ports = std::iter::repeat_with(|| rand::random_range(12_000..20_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn required(name: &str) -> String {

@@ -8,9 +8,9 @@
 
 mod broken_servers;
 mod contract;
+mod crash;
 mod customers;
 mod deployment;
-mod killed_services;
 mod main_job;
 #[path = "../support/monitoring/mod.rs"]
 mod monitoring;
