@@ -4,10 +4,13 @@
 //! 1. every account has a balance, equal to the sum of its entries, and counts them;
 //! 2. entries are numbered 1, 2, 3, … per account, each with the balance that the one before it left plus its own;
 //! 3. their times never go back;
-//! 4. what is held equals the open holds;
-//! 5. a posted posting has entries, a refused one has none;
-//! 6. every posting's debits equal its credits in each currency;
-//! 7. all accounts of a currency together are zero.
+//! 4. every balance is within its bounds and has its account's status, a closed one is empty;
+//! 5. what is held equals the open holds (one that is overdue is open until somebody comes by);
+//! 6. every hold was placed by a posting, and has captured what its captures took;
+//! 7. a posted posting has entries unless it is a hold or a release, a refused one has none, and no entry is without its posting;
+//! 8. of every posting that was taken back as much is noted as went back, and it was reversed once or refunded;
+//! 9. every posting's debits equal its credits in each currency;
+//! 10. all accounts of a currency together are zero.
 
 use std::fmt;
 
@@ -24,19 +27,25 @@ pub enum Check {
     Balances,
     Chain,
     Times,
+    Bounds,
     Holds,
+    Captures,
     Outcomes,
+    Returns,
     Postings,
     Currencies,
 }
 
 impl Check {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Balances,
         Self::Chain,
         Self::Times,
+        Self::Bounds,
         Self::Holds,
+        Self::Captures,
         Self::Outcomes,
+        Self::Returns,
         Self::Postings,
         Self::Currencies,
     ];
@@ -46,8 +55,11 @@ impl Check {
             Self::Balances => "balances equal the sum and the count of their entries",
             Self::Chain => "entries are numbered without gaps, each with the balance after it",
             Self::Times => "times of entries never go back",
+            Self::Bounds => "balances are within their bounds, and as their accounts",
             Self::Holds => "what is held equals the open holds",
+            Self::Captures => "holds have captured what their captures took",
             Self::Outcomes => "postings have entries exactly when they moved money",
+            Self::Returns => "no more went back than was taken, and all of it is noted",
             Self::Postings => "every posting's debits equal its credits",
             Self::Currencies => "each currency sums to zero",
         }
@@ -75,6 +87,7 @@ pub struct Counted {
     pub accounts: i64,
     pub postings: i64,
     pub entries: i64,
+    pub holds: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -91,8 +104,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counted { accounts, postings, entries } = self.counted;
-        writeln!(f, "{accounts} accounts, {postings} postings, {entries} entries")?;
+        let Counted { accounts, postings, entries, holds } = self.counted;
+        writeln!(f, "{accounts} accounts, {postings} postings, {entries} entries, {holds} holds")?;
         for check in Check::ALL {
             let found: Vec<_> = self.differences.iter().filter(|found| found.check == check).collect();
             writeln!(f, "{}  {}", if found.is_empty() { "ok   " } else { "WRONG" }, check.name())?;

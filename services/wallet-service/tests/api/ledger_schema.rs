@@ -120,32 +120,3 @@ async fn a_hold_in_its_final_state_stays_as_it_is() {
     let reopened = format!("UPDATE holds SET status = 'held', closed_at = NULL WHERE id = '{hold}'");
     assert_eq!(refused_by(&world, &reopened).await, "23001");
 }
-
-/// A plan that reads the whole table is fast today and an outage in a year.
-#[tokio::test]
-async fn reading_history_is_a_look_up_in_an_index() {
-    let world = World::open().await;
-    for statement in [
-        "SELECT balance_after FROM entries WHERE account_id = $1 AND posted_at <= $2
-         ORDER BY posted_at DESC, sequence DESC LIMIT 1",
-        "SELECT id FROM entries WHERE account_id = $1 AND posted_at <= $2 AND sequence < 9
-         ORDER BY sequence DESC LIMIT 20",
-        "SELECT id FROM entries WHERE account_id = $1 AND posted_at <= $2 AND sequence > 9
-         ORDER BY sequence LIMIT 20",
-    ] {
-        let mut connection = world.db.pool.acquire().await.unwrap();
-        // An empty table is cheapest read whole; the question is whether an index can serve it.
-        sqlx::raw_sql("SET enable_seqscan = off; SET enable_sort = off")
-            .execute(&mut *connection)
-            .await
-            .unwrap();
-        let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN {statement}")))
-            .bind(ids::new_id())
-            .bind(chrono::DateTime::UNIX_EPOCH)
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap();
-        let plan = plan.join("\n");
-        assert!(plan.contains("Index") && !plan.contains("Sort") && !plan.contains("Seq Scan"), "{plan}");
-    }
-}

@@ -7,8 +7,12 @@
 )]
 
 mod ledger;
+mod ledger_model;
+mod ledger_orders;
+mod ledger_reads;
 mod ledger_schema;
 mod ledger_verify;
+mod ledger_verify_links;
 mod postings;
 mod postings_groups;
 mod postings_holds;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use common_utils::{
     clock::Clock,
-    ids::{UserId, WalletId},
+    ids::{self, UserId, WalletId},
 };
 use serde_json::{Value, json};
 
@@ -64,11 +64,15 @@ async fn a_balance_can_be_asked_for_at_any_time_that_has_passed() {
 async fn what_was_held_then_is_told_with_the_balance() {
     let (world, user, ada) = history().await;
     for (amount, from, until) in [(30, "12:15", Some("12:45")), (7, "13:15", None)] {
+        let hold = ids::new_id();
         let closed = until.map_or("NULL".to_owned(), |until| format!("'2026-01-01T{until}:00Z'"));
         let status = if until.is_some() { "released" } else { "held" };
         let statement = format!(
-            "INSERT INTO holds VALUES (gen_random_uuid(), '{ada}', {amount}, 0, '{status}', '2027-01-01Z',
-                                       '2026-01-01T{from}:00Z', {closed})"
+            "INSERT INTO holds VALUES ('{hold}', '{ada}', {amount}, 0, '{status}', '2027-01-01Z',
+                                       '2026-01-01T{from}:00Z', {closed});
+             INSERT INTO postings (id, content_hash, type, outcome, posted_at, hold_id)
+             SELECT '{hold}'::uuid, ''::bytea, 'hold', 'posted', '2026-01-01T{from}:00Z'::timestamptz, NULL::uuid
+             UNION ALL SELECT gen_random_uuid(), '', 'release', 'posted', {closed}, '{hold}' WHERE '{status}' = 'released'"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&world.db.pool).await.unwrap();
     }
