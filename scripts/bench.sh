@@ -58,6 +58,7 @@ begin_session "$command" "${arguments[@]}"
 cd "$root"
 lock_data "$data"
 need_build_space
+[[ $command != scale ]] || bench_space "$data" 25
 
 step "packages"
 if [[ $command == transfers ]]; then

@@ -11,7 +11,7 @@ use crate::{
 /// Of the machine; the kernel's own work for a load is about as much.
 const QUIET: f64 = 0.10;
 const LOOK: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ATTEMPTS: usize = 3;
 
 pub(crate) trait Disturbed {

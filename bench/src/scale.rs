@@ -14,7 +14,7 @@ use crate::{
     partitions,
     reads::{Read, Served},
     report,
-    table::{Table, milliseconds, ratio, whole},
+    table::{Table, each, milliseconds, percent, ratio, whole},
 };
 
 const DATABASE: &str = "bench_scale";
@@ -97,6 +97,14 @@ fn postings(rungs: &[Rung]) -> Table {
     }));
     table.push(row("p50 ms", &|posting| milliseconds(posting.latencies.p50())));
     table.push(row("p99 ms", &|posting| milliseconds(posting.latencies.p99())));
+    table.push(row("CPU µs each: Postgres", &|posting| each(posting.cost.postgres, posting.done as f64)));
+    table.push(row("CPU µs each: engine and callers", &|posting| {
+        each(posting.cost.client, posting.done as f64)
+    }));
+    table.push(row("WAL kB each", &|posting| {
+        format!("{:.2}", posting.cost.wal as f64 / posting.done as f64 / 1_000.0)
+    }));
+    table.push(row("others' CPU", &|posting| percent(posting.cost.others_share())));
     table
 }
 

@@ -102,6 +102,7 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
     let mut platform = Platform::prepare(options.logs.clone()).await?;
     let people: Arc<[Person]> = people::settle(server).await?.into();
     platform.start(shape).await?;
+    people::visit(platform.gateway()?, &people).await?;
     let books = Books::open(server);
     let meter = meter.with_parts([platform.parts(), options.servers()].concat());
     let answers = Arc::<Answers>::default();

@@ -14,6 +14,13 @@ bench_settings=(
     shared_buffers="$(bench_shared_buffers)MB" max_wal_size=16GB min_wal_size=4GB checkpoint_timeout=30min
 )
 
+# bench_space <data> <gigabytes>: where the databases may lie, which is said before the work.
+bench_space() {
+    local free
+    free=$(df --output=avail -k "$1" /var/tmp | awk 'NR > 1 { print int($1 / 1000000) }' | sort -n | head -n 1)
+    ((free >= $2)) || die "$1 or /var/tmp has $free GB of free disk space; this needs $2 GB"
+}
+
 # bench_postgres <data>: starts it and exports its address.
 bench_postgres() {
     postgres_start "$1" "${bench_settings[@]}"

@@ -107,6 +107,7 @@ fn what_is_copied_exists_and_is_not_ignored() {
         ".sqlx",
         "Cargo.lock",
         "Cargo.toml",
+        "bench",
         "docker",
         "gateway",
         "libraries",
