@@ -1,6 +1,6 @@
 //! The ledger: double entry, append-only, exact.
 //!
-//! Where what is: [`posting`] says what can be asked for and [`outcome`] what is answered; `rules/` decides, on a `book`,
+//! Where what is: `posting` says what can be asked for and `outcome` what is answered; `rules/` decides, on a `book`,
 //! without I/O; `batch` decides a whole list; `engine` gathers, locks, writes and commits, and its head comment is
 //! the way of a posting from arrival to answer; `repo/` has all the SQL; `history` reads; `verify` recomputes everything.
 
