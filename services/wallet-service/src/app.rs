@@ -1,6 +1,6 @@
 //! The service put together: its state, its routes, and what runs beside them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
 use common_auth::Authenticator;
@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     SERVICE, SERVICE_NAME,
     config::Config,
-    ledger::{self, Expiry, Ledger},
+    ledger::{self, Expiry, Ledger, SelfCheck},
     migrations,
     providers::{self, Providers},
     virtual_accounts::{Identity, Issuing},
@@ -31,6 +31,9 @@ use crate::{
     webhooks::{self, Handling, Patience},
     work::Backoff,
 };
+
+/// A service that has just started has other things to do than to verify its ledger.
+const FIRST_CHECK: Duration = Duration::from_mins(1);
 
 /// What handlers and workers share.
 #[derive(Debug, Clone)]
@@ -123,13 +126,15 @@ impl App {
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
         let Self { state, consumer, issuing, router } = self;
-        let (handling, AppState { pool, config, ledger, .. }) = (state.handling(), state);
+        let (handling, self_check) = (state.handling(), state.self_check());
+        let AppState { pool, config, ledger, .. } = state;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.consumer(consumer);
         workers.spawn(|shutdown| issuing.run(shutdown));
         workers.spawn(|shutdown| handling.run(shutdown));
         workers.spawn(|shutdown| Expiry(ledger).run(shutdown));
+        workers.spawn(|shutdown| self_check.run(shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
         pool.close().await;
@@ -168,6 +173,16 @@ impl AppState {
             wake: Arc::clone(&self.accounts_wanted),
             backoff: Backoff::default(),
         })
+    }
+
+    /// What the worker needs that verifies the ledger.
+    fn self_check(&self) -> SelfCheck {
+        SelfCheck {
+            database: self.config.database.clone(),
+            clock: Arc::clone(&self.clock),
+            first: FIRST_CHECK,
+            every: self.config.ledger_check_interval,
+        }
     }
 
     /// What the worker needs that handles webhooks.

@@ -1,5 +1,7 @@
 //! What the environment says, read once at start.
 
+use std::time::Duration;
+
 use common_db::DbConfig;
 use common_events::KafkaConfig;
 use common_utils::config::{ConfigError, Env, ListenConfig, OpenCurrencies, RedisConfig};
@@ -19,6 +21,8 @@ pub struct Config {
     /// Who issues the account number of a person's first wallet; nobody where it says `none`.
     pub default_provider: Option<String>,
     pub identity_url: String,
+    /// How often the ledger verifies itself; zero for never.
+    pub ledger_check_interval: Duration,
 }
 
 impl Config {
@@ -31,6 +35,7 @@ impl Config {
             open_currencies: OpenCurrencies::from_env(env)?,
             default_provider: providers::config::default_provider(env),
             identity_url: env.identity_url(),
+            ledger_check_interval: env.duration("LEDGER_CHECK_INTERVAL", Duration::from_hours(1))?,
         })
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use chrono::{DateTime, Utc};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::{
     outcome::PostingResult,
@@ -14,6 +15,10 @@ const POSTINGS: &str = "wallet_ledger_postings_total";
 const BATCH: &str = "wallet_ledger_batch_size";
 const EXPIRED: &str = "wallet_ledger_holds_expired_total";
 const DURATION: &str = "wallet_ledger_post_duration_seconds";
+const CHECK_DIFFERENCES: &str = "wallet_ledger_check_differences";
+const CHECK_SUCCESS: &str = "wallet_ledger_check_last_success_timestamp_seconds";
+const CHECK_DURATION: &str = "wallet_ledger_check_duration_seconds";
+const CHECK_INTERVAL: &str = "wallet_ledger_check_interval_seconds";
 
 /// Shows every series at zero.
 pub(crate) fn register() {
@@ -52,4 +57,30 @@ pub(super) fn expired(holds: usize) {
 
 pub(super) fn wrote(took: Duration) {
     histogram!(DURATION, "service" => SERVICE).record(took);
+}
+
+/// Shows the series of the self-check. Its age is counted from here until it has come to an end once.
+pub(super) fn register_checks(every: Duration, now: DateTime<Utc>) {
+    describe_gauge!(
+        CHECK_DIFFERENCES,
+        "What the last check of the ledger found wrong; each kind counts up to 20."
+    );
+    describe_gauge!(CHECK_SUCCESS, "When a check of the ledger last came to its end, whatever it found.");
+    describe_gauge!(CHECK_DURATION, "How long the last check of the ledger took.");
+    describe_gauge!(CHECK_INTERVAL, "How often the ledger is to be checked.");
+    gauge!(CHECK_DIFFERENCES, "service" => SERVICE).set(0.0);
+    gauge!(CHECK_SUCCESS, "service" => SERVICE).set(since_epoch(now));
+    gauge!(CHECK_DURATION, "service" => SERVICE).set(0.0);
+    gauge!(CHECK_INTERVAL, "service" => SERVICE).set(every);
+}
+
+pub(super) fn checked(differences: usize, now: DateTime<Utc>, took: Duration) {
+    let differences = u32::try_from(differences).unwrap_or(u32::MAX);
+    gauge!(CHECK_DIFFERENCES, "service" => SERVICE).set(f64::from(differences));
+    gauge!(CHECK_SUCCESS, "service" => SERVICE).set(since_epoch(now));
+    gauge!(CHECK_DURATION, "service" => SERVICE).set(took);
+}
+
+fn since_epoch(now: DateTime<Utc>) -> Duration {
+    (now - DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
 }

@@ -2,7 +2,8 @@
 //!
 //! Where what is: `posting` says what can be asked for and `outcome` what is answered; `rules/` decides, on a `book`,
 //! without I/O; `batch` decides a whole list; `engine` gathers, locks, writes and commits, and its head comment is
-//! the way of a posting from arrival to answer; `repo/` has all the SQL; `history` reads; `verify` recomputes everything.
+//! the way of a posting from arrival to answer; `repo/` has all the SQL; `history` reads; `verify` recomputes everything,
+//! and `self_check` does so every now and then.
 
 mod account;
 mod batch;
@@ -21,6 +22,7 @@ mod posting;
 mod repo;
 pub(crate) mod routes;
 mod rules;
+mod self_check;
 mod status;
 pub mod verify;
 
@@ -38,4 +40,5 @@ pub use posting::{
 };
 pub use repo::open_customer_account_in_op;
 pub use rules::Direction;
+pub use self_check::SelfCheck;
 pub use status::{Bounded, StatusChange, set_bounds_in_op, set_status_in_op};

@@ -15,6 +15,7 @@
 use std::fmt;
 
 use common_db::PgPool;
+use sqlx::PgConnection;
 
 use super::{AccountId, LedgerError, repo};
 
@@ -119,7 +120,15 @@ impl fmt::Display for Report {
 
 /// Runs every check; with an account, those of it and of the postings that touch it.
 pub async fn verify(pool: &PgPool, account: Option<AccountId>) -> Result<Report, LedgerError> {
-    let mut op = repo::begin_snapshot(pool).await?;
+    verify_on(&mut *pool.acquire().await?, account).await
+}
+
+/// The same on a connection of the caller's.
+pub(super) async fn verify_on(
+    connection: &mut PgConnection,
+    account: Option<AccountId>,
+) -> Result<Report, LedgerError> {
+    let mut op = repo::begin_snapshot(connection).await?;
     let counted = repo::counted_in_op(&mut op, account).await?;
     let mut differences = Vec::new();
     for check in Check::ALL {

@@ -11,6 +11,7 @@ mod ledger_model;
 mod ledger_orders;
 mod ledger_reads;
 mod ledger_schema;
+mod ledger_self_check;
 mod ledger_verify;
 mod ledger_verify_links;
 mod postings;

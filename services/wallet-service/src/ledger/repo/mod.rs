@@ -14,5 +14,5 @@ pub(super) use accounts::{
 pub(super) use history::{balance_at, entries, entries_between, posted_before};
 pub(super) use holds::accounts_with_overdue;
 pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known_in_op};
-pub(super) use verify::{begin_snapshot, counted_in_op, differences_in_op};
+pub(super) use verify::{begin_snapshot, counted_in_op, differences_in_op, try_lead};
 pub(super) use write::write_in_op;

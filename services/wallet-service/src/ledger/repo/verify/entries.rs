@@ -1,11 +1,12 @@
 //! What follows from entries alone.
 
-use common_db::Op;
-
-use super::Found;
+use super::{Found, Snapshot};
 use crate::ledger::{AccountId, verify::FIRST};
 
-pub(super) async fn balances_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn balances_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT 'account ' || a.id AS "subject!",
@@ -29,7 +30,10 @@ pub(super) async fn balances_in_op(op: &mut Op, account: Option<AccountId>) -> s
     .await
 }
 
-pub(super) async fn chain_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn chain_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT format('account %s, entry %s', account_id, sequence) AS "subject!",
@@ -51,7 +55,10 @@ pub(super) async fn chain_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx
     .await
 }
 
-pub(super) async fn times_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn times_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT format('account %s, entry %s', account_id, sequence) AS "subject!",
@@ -68,7 +75,10 @@ pub(super) async fn times_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx
     .await
 }
 
-pub(super) async fn postings_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn postings_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT 'posting ' || posting_id AS "subject!",

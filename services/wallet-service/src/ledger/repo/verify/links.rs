@@ -1,11 +1,12 @@
 //! What hangs together: postings and their entries, holds and their captures, postings and what took them back.
 
-use common_db::Op;
-
-use super::Found;
+use super::{Found, Snapshot};
 use crate::ledger::{AccountId, verify::FIRST};
 
-pub(super) async fn holds_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn holds_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT 'account ' || b.account_id AS "subject!",
@@ -25,7 +26,10 @@ pub(super) async fn holds_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx
 }
 
 /// A hold has the posting that placed it, what its captures took, and a release only if that ended it.
-pub(super) async fn captures_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn captures_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT subject AS "subject!", detail AS "detail!"
@@ -63,7 +67,10 @@ pub(super) async fn captures_in_op(op: &mut Op, account: Option<AccountId>) -> s
 }
 
 /// Holds and releases move nothing. With an account, these are the postings that have entries on it or concern its holds.
-pub(super) async fn outcomes_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn outcomes_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT subject AS "subject!", detail AS "detail!"
@@ -96,7 +103,10 @@ pub(super) async fn outcomes_in_op(op: &mut Op, account: Option<AccountId>) -> s
 
 /// What is noted of a posting that was taken back is what it took, and what was given back. More than 64 bits are noted as the
 /// most that fits.
-pub(super) async fn returns_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+pub(super) async fn returns_in_op(
+    op: &mut Snapshot<'_>,
+    account: Option<AccountId>,
+) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"WITH back AS (

@@ -8,17 +8,26 @@
 mod entries;
 mod links;
 
-use common_db::{Op, PgPool};
-use sqlx::Executor;
+use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 
 use crate::ledger::{
     AccountId,
     verify::{Check, Counted, Difference, FIRST},
 };
 
+/// For one check at a time; the letters are `ledger`.
+const LOCK: i64 = 0x6c_65_64_67_65_72;
+
+/// Whether this connection is now the one that checks the ledger. It is, until it is closed.
+pub(in crate::ledger) async fn try_lead(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK).fetch_one(connection).await
+}
+
 /// A transaction that sees the database as it was at its first statement, and takes as long as it needs.
-pub(in crate::ledger) async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<Op> {
-    let mut op = common_db::begin(pool).await?;
+pub(in crate::ledger) type Snapshot<'a> = Transaction<'a, Postgres>;
+
+pub(in crate::ledger) async fn begin_snapshot(connection: &mut PgConnection) -> sqlx::Result<Snapshot<'_>> {
+    let mut op = connection.begin().await?;
     op.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     op.execute("SET LOCAL statement_timeout = 0").await?;
     op.execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
@@ -26,7 +35,7 @@ pub(in crate::ledger) async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<Op>
 }
 
 pub(in crate::ledger) async fn counted_in_op(
-    op: &mut Op,
+    op: &mut Snapshot<'_>,
     account: Option<AccountId>,
 ) -> sqlx::Result<Counted> {
     sqlx::query_as!(
@@ -49,7 +58,7 @@ struct Found {
 }
 
 pub(in crate::ledger) async fn differences_in_op(
-    op: &mut Op,
+    op: &mut Snapshot<'_>,
     check: Check,
     account: Option<AccountId>,
 ) -> sqlx::Result<Vec<Difference>> {
@@ -68,7 +77,7 @@ pub(in crate::ledger) async fn differences_in_op(
     Ok(found.into_iter().map(|Found { subject, detail }| Difference { check, subject, detail }).collect())
 }
 
-async fn bounds_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+async fn bounds_in_op(op: &mut Snapshot<'_>, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT 'account ' || id AS "subject!", detail AS "detail!"
@@ -95,7 +104,7 @@ async fn bounds_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<V
 }
 
 /// A statement about all accounts together, so it has nothing to say about one.
-async fn currencies_in_op(op: &mut Op, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
+async fn currencies_in_op(op: &mut Snapshot<'_>, account: Option<AccountId>) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
         r#"SELECT 'currency ' || currency AS "subject!", 'all accounts together hold ' || sum(posted) AS "detail!"
