@@ -23,7 +23,17 @@ pub(crate) fn share(account: AccountRef, amount: i64) -> Share {
 
 /// The hold has the posting's id.
 pub(crate) fn hold(wallet: WalletId, amount: i64, expires_at: DateTime<Utc>) -> Posting {
-    posting(PostingType::Hold, Action::Hold { account: of(wallet), amount: naira(amount), expires_at })
+    hold_with_id(TransactionId::new(), wallet, amount, expires_at)
+}
+
+pub(crate) fn hold_with_id(
+    id: TransactionId,
+    wallet: WalletId,
+    amount: i64,
+    expires_at: DateTime<Utc>,
+) -> Posting {
+    let action = Action::Hold { account: of(wallet), amount: naira(amount), expires_at };
+    Posting::of(id, PostingType::Hold, "Rent", action).unwrap()
 }
 
 pub(crate) fn capture(hold: TransactionId, to: AccountRef, amount: i64) -> Posting {
@@ -34,6 +44,11 @@ pub(crate) fn capture(hold: TransactionId, to: AccountRef, amount: i64) -> Posti
 /// What is not captured is released.
 pub(crate) fn capture_last(hold: TransactionId, to: AccountRef, amount: i64) -> Posting {
     let to = Capture::Part { to: vec![share(to, amount)], release_rest: true };
+    posting(PostingType::Withdrawal, Action::Capture { hold, to })
+}
+
+pub(crate) fn capture_all(hold: TransactionId, to: AccountRef) -> Posting {
+    let to = Capture::Whole { to, currency: Currency::NGN };
     posting(PostingType::Withdrawal, Action::Capture { hold, to })
 }
 

@@ -7,6 +7,8 @@
 )]
 
 mod ledger;
+mod ledger_concurrency;
+mod ledger_failures;
 mod ledger_model;
 mod ledger_orders;
 mod ledger_reads;
