@@ -108,6 +108,13 @@ impl Book {
         self.earlier.get(&id)
     }
 
+    /// Whether all accounts are here that its holds and earlier postings lead to.
+    pub(super) fn is_complete(&self) -> bool {
+        let held = self.holds.values().map(|hold| hold.account);
+        let moved = self.earlier.values().flat_map(|earlier| earlier.steps.iter().map(|step| step.account));
+        held.chain(moved).all(|account| self.accounts.contains_key(&account))
+    }
+
     /// A posting of this very list that a later one of it takes back.
     pub(super) fn remember(&mut self, id: TransactionId, earlier: Earlier) {
         self.earlier.insert(id, earlier);

@@ -19,7 +19,9 @@
 //!
 //! Two lists that bring the same new id and share no account (their contents differ, or the accounts do not exist)
 //! both pass phase 3; the primary key of `postings` lets one of them through. The other starts over, and the posting
-//! is known. Instances beside each other are right for the same reasons: they share locks and keys, nothing else.
+//! is known. A list also starts over when a hold or a posting that it names was committed after phase 1, which did not see
+//! what accounts to lock for it. Instances beside each other are right for the same reasons: they share locks and keys,
+//! nothing else.
 
 use std::{
     collections::BTreeSet,
@@ -169,6 +171,9 @@ impl Writer {
         let holds = repo::holds_in_op(op, &named, &accounts, now).await?;
         let earlier = repo::earlier_in_op(op, &named).await?;
         let mut book = Book::new(accounts, platform).with_holds(holds).with_earlier(earlier);
+        if !book.is_complete() {
+            return Err(LedgerError::Raced);
+        }
         let batch = batch::decide_all(&mut book, known, postings, now);
         crash_point!("ledger.after_decide");
         repo::write_in_op(op, &book, &batch.decided).await?;

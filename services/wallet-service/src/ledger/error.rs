@@ -13,9 +13,9 @@ pub enum LedgerError {
     /// The batch broke off. A posting that is sent again is answered as what became of it.
     #[error("it is not known whether the postings were written")]
     Unanswered,
-    /// Another transaction wrote a posting of the same id in the meantime. Nothing of this one counts; roll it back
-    /// and try again, and the posting is known.
-    #[error("another call was writing the same posting")]
+    /// Another transaction wrote a posting of the same id in the meantime, or one that a posting names. Nothing of this one
+    /// counts; roll it back and try again, and it is known.
+    #[error("another call was writing the same posting, or one that it names")]
     Raced,
     #[error(transparent)]
     Database(Arc<sqlx::Error>),

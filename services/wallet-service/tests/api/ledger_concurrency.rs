@@ -365,3 +365,30 @@ async fn once_a_freeze_is_answered_nothing_leaves_and_money_still_comes_in() {
     assert_eq!((two.world.count(debits).await, before), (before, left));
     two.world.verify().await;
 }
+
+/// When the list came, neither was there, so nothing led to Bola's account; when its turn came, both were.
+#[tokio::test]
+async fn what_was_committed_while_a_list_waited_can_be_named_by_it() {
+    let two = Two::open().await;
+    let (_, ada) = two.world.person_with(100).await;
+    let (_, bola) = two.world.person_with(100).await;
+    let (_, eve) = two.world.person_with(0).await;
+    for round in 0..2 {
+        let (paid, held) =
+            (transfer(ada, bola, 30), hold(bola, 20, two.world.clock.now() + TimeDelta::hours(1)));
+        let mut op = common_db::begin(&two.world.db.pool).await.unwrap();
+        two.ledgers[0].post_in_op(&mut op, &[paid.clone(), held.clone()]).await.unwrap();
+        let naming = if round == 0 { reverse(paid.id()) } else { capture_all(held.id(), of(eve)) };
+        let waiting = tokio::spawn({
+            let (ledger, list) = (Arc::clone(&two.ledgers[1]), vec![transfer(ada, eve, 1), naming]);
+            async move { ledger.post(list).await.unwrap() }
+        });
+        while !two.world.somebody_waits_for_a_lock().await {
+            tokio::task::yield_now().await;
+        }
+        op.commit().await.unwrap();
+        let results = waiting.await.unwrap();
+        assert_eq!((code(&results[0]), code(&results[1])), (None, None), "{round}");
+    }
+    two.world.verify().await;
+}
