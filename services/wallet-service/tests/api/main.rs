@@ -11,6 +11,7 @@ mod ledger_concurrency;
 mod ledger_failures;
 mod ledger_model;
 mod ledger_orders;
+mod ledger_races;
 mod ledger_reads;
 mod ledger_schema;
 mod ledger_self_check;

@@ -37,7 +37,9 @@ pub(in crate::ledger) async fn write_in_op(
     Ok(())
 }
 
-async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> sqlx::Result<()> {
+/// A final one that is in the way is somebody else's, placed under the same id since we looked: none of ours changes once it is
+/// final.
+async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError> {
     let holds: Vec<&Hold> = book.changed().holds.iter().filter_map(|id| book.hold(*id)).collect();
     if holds.is_empty() {
         return Ok(());
@@ -50,12 +52,13 @@ async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> sqlx::Result<()> {
     let expiries: Vec<_> = holds.iter().map(|hold| hold.expires_at).collect();
     let created: Vec<_> = holds.iter().map(|hold| hold.created_at).collect();
     let closed: Vec<_> = holds.iter().map(|hold| hold.closed_at).collect();
-    sqlx::query!(
+    let written = sqlx::query!(
         "INSERT INTO holds (id, account_id, amount, captured, status, expires_at, created_at, closed_at)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[],
                               $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
          ON CONFLICT ON CONSTRAINT holds_pkey DO UPDATE
-         SET captured = excluded.captured, status = excluded.status, closed_at = excluded.closed_at",
+         SET captured = excluded.captured, status = excluded.status, closed_at = excluded.closed_at
+         WHERE holds.status = 'held'",
         &ids,
         &accounts,
         &amounts,
@@ -67,7 +70,8 @@ async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> sqlx::Result<()> {
     )
     .execute(&mut **op)
     .await?;
-    Ok(())
+    let all = u64::try_from(holds.len()).is_ok_and(|count| count == written.rows_affected());
+    if all { Ok(()) } else { Err(LedgerError::Raced) }
 }
 
 /// In id order: of two lists with the same new ids, one waits at the first of them, and neither in a circle.
