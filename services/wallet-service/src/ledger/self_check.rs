@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common_db::DbConfig;
 use common_utils::clock::SharedClock;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -61,9 +61,9 @@ impl SelfCheck {
     /// None while another instance is at it.
     pub async fn check(&self) -> Result<Option<Report>, LedgerError> {
         let options = self.database.connect_options("ledger-check");
-        // A check that is broken off ends on the server, too.
-        let options = options.options([("client_connection_check_interval", "5s")]);
         let mut connection = PgConnection::connect_with(&options).await?;
+        // A check that is broken off ends on the server, too, unless that cannot watch its clients.
+        let _ = connection.execute("SET client_connection_check_interval = '5s'").await;
         if !repo::try_lead(&mut connection).await? {
             return Ok(None);
         }
