@@ -26,6 +26,16 @@ case ${1:-} in
 *) misuse "unknown argument \`$1\`" ;;
 esac
 
+# The end-to-end tests mostly wait for processes, so they run beside the others.
+# shellcheck disable=SC2016 # expanded by the inner shell
+all_tests='
+cargo test --locked --workspace --test e2e >"$1" 2>&1 &
+end_to_end=$! status=0
+cargo test --locked --workspace --no-fail-fast || status=$?
+wait "$end_to_end" || status=$?
+cat "$1"
+exit "$status"'
+
 data=''
 clean_up() {
     [[ -n $data ]] || return 0
@@ -63,7 +73,8 @@ stage "lints, and every SQL statement against the schema" schema_check_queries "
 stage "committed statements are current" diff -rq .sqlx "$data/sqlx"
 stage "documentation" attended env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 deny_stages "$data"
-stage_tests "tests" "$data/tests.log" cargo test --locked --workspace --no-fail-fast
+stage "tests compile" attended cargo test -q --locked --workspace --tests --test e2e --no-run
+stage_tests "tests" "$data/tests.log" bash -c "$all_tests" - "$data/e2e.log"
 for file in prometheus/*.yml; do
     stage "prometheus: $file" attended promtool check config "$file"
 done

@@ -40,5 +40,5 @@ schema_check_queries() {
     rm -rf "$dir"
     mkdir -p "$dir"
     attended env SQLX_OFFLINE=false "SQLX_OFFLINE_DIR=$dir" "${variables[@]}" \
-        cargo clippy -q --locked --workspace --all-targets -- --cfg "sqlx_run=\"$(date +%s%N)\"" "$@"
+        cargo clippy -q --locked --workspace --all-targets --test e2e -- --cfg "sqlx_run=\"$(date +%s%N)\"" "$@"
 }
