@@ -208,9 +208,9 @@ impl Deployment {
         (status, answer.json().await.unwrap_or_default())
     }
 
-    /// What `wallet-service ledger verify` says, and whether it was content.
-    pub(crate) fn verify_ledger(&self) -> (bool, String) {
-        let output = self.command("wallet-service").args(["ledger", "verify"]).output().unwrap();
+    /// What `… verify` of a program says about what it keeps, and whether it was content.
+    pub(crate) fn verify(&self, program: &str, what: &str) -> (bool, String) {
+        let output = self.command(program).args([what, "verify"]).output().unwrap();
         let text =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.success(), text)

@@ -36,11 +36,16 @@ impl Cluster {
         for pool in [&self.identities, &self.wallets, &self.transactions] {
             self.none("events to publish", pool, "SELECT 1 FROM outbox WHERE published_at IS NULL").await;
         }
-        for (publisher, consumer, group) in [
+        let mut ways = vec![
             (&self.identities, &self.wallets, "wallet-service"),
             (&self.identities, &self.transactions, "transaction-service"),
             (&self.wallets, &self.transactions, "transaction-service"),
-        ] {
+        ];
+        if let Some(audit) = &self.audit {
+            let all = [&self.identities, &self.wallets, &self.transactions];
+            ways.extend(all.map(|publisher| (publisher, audit, "admin-service")));
+        }
+        for (publisher, consumer, group) in ways {
             let published: Vec<Uuid> =
                 sqlx::query_scalar("SELECT event_id FROM outbox").fetch_all(publisher).await.unwrap();
             self.platform
@@ -69,8 +74,12 @@ impl Cluster {
         self.postings_are_as_told(people, told).await;
         self.balances_follow(people, told, deposits).await;
         self.events_are_there_once().await;
-        let (clean, report) = self.platform.verify_ledger();
+        let (clean, report) = self.platform.verify("wallet-service", "ledger");
         assert!(clean, "{report}");
+        if self.audit.is_some() {
+            let (clean, report) = self.platform.verify("admin-service", "audit");
+            assert!(clean, "{report}");
+        }
     }
 
     /// Each key has led to one transfer, which ended as its sender was told.

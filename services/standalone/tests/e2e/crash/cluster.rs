@@ -60,6 +60,8 @@ pub(crate) struct Cluster {
     pub(crate) wallets: PgPool,
     pub(crate) transactions: PgPool,
     pub(crate) identities: PgPool,
+    /// Where admin-service runs too.
+    pub(crate) audit: Option<PgPool>,
     /// Members that are to die at a crash point, by name.
     armed: Mutex<BTreeSet<&'static str>>,
     deaths: AtomicUsize,
@@ -85,8 +87,10 @@ impl Cluster {
         };
         let pool = |service| postgres.pool(platform.value(&format!("{service}_DB_NAME")));
         let (wallets, transactions, identities) = (pool("WALLET"), pool("TRANSACTION"), pool("IDENTITY"));
+        let audit = matches!(shape, Shape::OneProcess).then(|| pool("ADMIN"));
         let (armed, deaths) = (Mutex::default(), AtomicUsize::new(0));
-        let cluster = Self { platform, postgres, members, wallets, transactions, identities, armed, deaths };
+        let cluster =
+            Self { platform, postgres, members, wallets, transactions, identities, audit, armed, deaths };
         cluster.platform.create_topics().await;
         cluster.platform.start("provider-twin");
         cluster.ready().await;

@@ -23,6 +23,7 @@ async fn a_database_that_fails_in_the_middle_of_a_batch_is_503_and_a_retry_succe
     let faults = Faults { cluster, people };
     let mut told = faults.slow().await;
     told.extend(faults.gone().await);
+    told.extend(faults.gone_at_the_commit().await);
     told.extend(faults.full().await);
     faults.cluster.settled(PEOPLE).await;
     faults.cluster.check(&faults.people, &told, &[]).await;
@@ -48,19 +49,52 @@ impl Faults {
     async fn gone(&self) -> Vec<Told> {
         let wishes = wishes("gone", 40);
         let lock = self.lock_balances().await;
-        let crash = async {
-            let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            let waits =
-                async || sqlx::query(waits).fetch_optional(&self.cluster.wallets).await.unwrap().is_some();
-            self.cluster.platform.until("a batch that waits", waits).await;
-            self.cluster.crash_postgres();
-        };
+        let crash = self.crash_when("wait_event_type = 'Lock'");
         let (answers, ()) = tokio::join!(self.send(&wishes), crash);
         drop(lock);
         all_put_off(&answers);
         self.cluster.postgres.start().await;
         self.cluster.ready().await;
         self.insist(wishes).await
+    }
+
+    /// The server dies when a batch is written and its commit is about to come, and is back at once: if the ledger took that
+    /// commit for done, everybody else would have time to believe it.
+    async fn gone_at_the_commit(&self) -> Vec<Told> {
+        for wallet in self.cluster.of("wallet-service") {
+            self.cluster.arm(wallet, "ledger.before_commit", 0, "sleep(1500)");
+        }
+        self.cluster.ready().await;
+        let wishes = wishes("commit", 40);
+        let crash = async {
+            let stands =
+                "state = 'idle in transaction' AND state_change < clock_timestamp() - interval '300 ms'";
+            self.crash_when(stands).await;
+            self.cluster.postgres.start().await;
+        };
+        let (answers, ()) = tokio::join!(self.send(&wishes), crash);
+        self.cluster.disarm();
+        self.cluster.ready().await;
+        let mut told = Vec::new();
+        for (wish, answer) in wishes.into_iter().zip(answers) {
+            match answer {
+                Answer::Known(outcome) => told.push(Told { wish, outcome, was_in_doubt: false }),
+                _ => told.extend(self.insist(vec![wish]).await),
+            }
+        }
+        told
+    }
+
+    /// Crashes the server when a session on the ledger's database is as described.
+    async fn crash_when(&self, described: &str) {
+        let sessions = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND";
+        let query = format!("{sessions} {described}");
+        let found = async || {
+            let query = sqlx::query(sqlx::AssertSqlSafe(query.as_str()));
+            query.fetch_optional(&self.cluster.wallets).await.unwrap().is_some()
+        };
+        self.cluster.platform.until("a batch that waits", found).await;
+        self.cluster.crash_postgres();
     }
 
     /// No room for another page of entries, until there is.

@@ -151,7 +151,11 @@ impl Storm {
             2..=4 => self.somebody_at_a_point("return"),
             // Longer than a lease: somebody else does the work meanwhile, and it is done once all the same.
             5 => self.somebody_at_a_point("sleep(4000)"),
-            6 => cluster.freeze(self.somebody(&cluster), Duration::from_secs(4)),
+            6 => {
+                // Sometimes also longer than a consumer is missed by its group.
+                let seconds = if self.random.random_ratio(1, 3) { 12 } else { 4 };
+                cluster.freeze(self.somebody(&cluster), Duration::from_secs(seconds));
+            }
             7 => {
                 cluster.kill(self.somebody(&cluster));
                 cluster.kill(self.somebody(&cluster));
