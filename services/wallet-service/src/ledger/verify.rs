@@ -7,7 +7,7 @@
 //! 4. every balance is within its bounds and has its account's status, a closed one is empty;
 //! 5. what is held equals the open holds (one that is overdue is open until somebody comes by);
 //! 6. every hold was placed by a posting, and has captured what its captures took;
-//! 7. a posted posting has entries unless it is a hold or a release, a refused one has none, and no entry is without its posting;
+//! 7. a posted posting has entries unless it is a hold or a release, a refused one has none; no entry lacks its posting;
 //! 8. of every posting that was taken back as much is noted as went back, and it was reversed once or refunded;
 //! 9. every posting's debits equal its credits in each currency;
 //! 10. all accounts of a currency together are zero.

@@ -110,7 +110,10 @@ fn past(run: &Run, account: AccountId, moment: DateTime<Utc>) -> (i64, i64) {
         || run.store.entries.iter().filter(|(entry, _, at)| entry.account == account && *at <= moment);
     let posted = entries().next_back().map_or(0, |(entry, ..)| entry.balance_after);
     let captured = |hold: &Hold| {
-        let of_hold = |id: &TransactionId| matches!(run.store.postings[id].action(), Action::Capture { hold: named, .. } if *named == hold.id);
+        let of_hold = |id: &TransactionId| match run.store.postings[id].action() {
+            Action::Capture { hold: named, .. } => *named == hold.id,
+            _ => false,
+        };
         let debits =
             entries().filter(|(entry, posting, _)| entry.direction == Direction::Debit && of_hold(posting));
         debits.map(|(entry, ..)| entry.amount).sum::<i64>()
