@@ -4,6 +4,8 @@
 //! without I/O; `batch` decides a whole list; `engine` gathers, locks, writes and commits, and its head comment is
 //! the way of a posting from arrival to answer; `repo/` has all the SQL; `history` reads; `verify` recomputes everything,
 //! and `self_check` does so every now and then.
+//! Beside them: `misfit` says what is malformed, `content` fingerprints, `account` and `hold` are what they are called, `expiry`
+//! ends holds that nobody touches, `status` freezes, closes and bounds, `events` turns entries into public events.
 
 mod account;
 mod batch;

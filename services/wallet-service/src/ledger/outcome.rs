@@ -53,8 +53,8 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// None when the account is the platform's own.
     pub wallet_id: Option<WalletId>,
-    /// By how much the account (or what is left of the hold or the posting) falls short, in minor units; given where
-    /// an amount was in the way. With `ceiling_exceeded`, how much too much it is.
+    /// Given where an amount was in the way, in minor units. With `insufficient_funds`, how much more the account would need;
+    /// with `ceiling_exceeded`, `hold_exceeded`, `refund_exceeded` and `already_returned`, how much too much was asked.
     pub missing: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! Holds whose time is over.
+//! Where holds are overdue. They are read in `known.rs` and written in `write.rs`, as all holds are.
 
 use chrono::{DateTime, Utc};
 use common_db::PgPool;

@@ -38,7 +38,7 @@ pub(in crate::ledger) async fn write_in_op(
 }
 
 /// A final one that is in the way is somebody else's, placed under the same id since we looked: none of ours changes once it is
-/// final.
+/// final. One that is still open would be overwritten, and then the key of `postings` undoes all of this.
 async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError> {
     let holds: Vec<&Hold> = book.changed().holds.iter().filter_map(|id| book.hold(*id)).collect();
     if holds.is_empty() {
@@ -191,7 +191,8 @@ async fn update_balances_in_op(op: &mut Op, book: &Book) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The schema refuses what would give back more than was taken.
+/// Writes sums over what was read, which is right because every return of a posting locks its payers' balances first. The
+/// CHECK stands behind it: it refuses a sum that is more than was taken.
 async fn upsert_returns_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError> {
     let (mut postings, mut accounts, mut taken, mut returned) = (vec![], vec![], vec![], vec![]);
     for id in &book.changed().returned {
