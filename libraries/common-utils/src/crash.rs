@@ -114,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(debug_assertions))]
+    fn a_release_build_has_none_and_says_so() {
+        crash_point!("not even a name is looked at");
+        assert!(armed_with("ledger.after_lock=return").is_err());
+    }
+
+    #[test]
     fn only_known_points_can_be_armed() {
         assert!(armed_with("").is_ok());
         for wrong in
@@ -124,6 +131,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(debug_assertions)]
     fn a_point_acts_when_it_is_armed_on_the_passage_that_was_named() {
         // A panic can be seen from inside; what kills the process is tried with processes.
         armed_with("ledger.after_lock=2*off->1*panic(here); ledger.after_decide=off").unwrap();
