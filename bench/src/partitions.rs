@@ -35,7 +35,7 @@ const ONE: &str = "CREATE TABLE one_piece (LIKE entries INCLUDING ALL)";
 const MANY: [&str; 4] = [
     "CREATE TABLE monthly (LIKE entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (posted_at)",
     "ALTER TABLE monthly ADD PRIMARY KEY (account_id, sequence, posted_at)",
-    "CREATE INDEX ON monthly (account_id, posted_at, sequence) INCLUDE (balance_after)",
+    "CREATE INDEX ON monthly (account_id, posted_at, sequence) WHERE sequence % 32 = 0",
     "CREATE INDEX ON monthly (posting_id)",
 ];
 
@@ -70,8 +70,13 @@ impl Operation {
                  FROM {table} WHERE account_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT 21"
             ),
             Self::BalanceAt => format!(
-                "SELECT balance_after FROM {table} WHERE account_id = $1 AND posted_at <= $2
-                 ORDER BY posted_at DESC, sequence DESC LIMIT 1"
+                // As the ledger's own function `last_entry` finds it.
+                "SELECT balance_after
+                 FROM (SELECT COALESCE((SELECT sequence FROM {table}
+                                        WHERE account_id = $1 AND sequence % 32 = 0 AND posted_at <= $2
+                                        ORDER BY posted_at DESC, sequence DESC LIMIT 1), 0)) milestone (number)
+                 JOIN {table} ON sequence >= number AND sequence < number + 32
+                 WHERE account_id = $1 AND posted_at <= $2 ORDER BY sequence DESC LIMIT 1"
             ),
         }
     }

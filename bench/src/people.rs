@@ -20,8 +20,8 @@ use crate::{
     platform,
 };
 
-/// A gateway that lets a person send 100 a minute lets these send 16,000 a second.
-pub(crate) const PEOPLE: usize = 10_000;
+/// A gateway that lets a person send 100 a minute lets these send 33,000 a second.
+pub(crate) const PEOPLE: usize = 20_000;
 /// At once.
 const VISITORS: usize = 32;
 /// Longer than a run; the platform's own tokens live for a quarter of an hour.

@@ -19,10 +19,15 @@ pub(crate) const SERVICES: [&str; 4] = ["identity", "wallet", "transaction", "ad
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    OneProcess,
-    Apart,
+pub(crate) struct Shape {
+    /// The gateway and all services; otherwise each in a process of its own.
+    pub(crate) one_process: bool,
+    /// Events are published and consumed meanwhile; otherwise Kafka cannot be reached, and they wait in the outbox.
+    pub(crate) kafka: bool,
 }
+
+/// Nobody listens there.
+const NO_KAFKA: &str = "127.0.0.1:9";
 
 /// Running processes; they are killed with it, if they were not stopped before.
 #[derive(Debug)]
@@ -36,11 +41,14 @@ pub(crate) struct Platform {
 
 impl Platform {
     /// With databases of its own, migrated and empty of people, and topics of its own.
-    pub(crate) async fn prepare(logs: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) async fn prepare(logs: PathBuf, shape: Shape) -> anyhow::Result<Self> {
         let env = Env::of_process("bench");
         let mut settings = vec![("KAFKA_PREFIX".to_owned(), format!("bench-{}-", ids::new_id().simple()))];
         for service in SERVICES {
             settings.push((format!("{}_DB_NAME", service.to_uppercase()), database(service)));
+        }
+        if !shape.kafka {
+            settings.push(("KAFKA_BROKERS".to_owned(), NO_KAFKA.to_owned()));
         }
         let platform = Self { env, settings, logs, children: Vec::new() };
         for service in SERVICES {
@@ -52,16 +60,17 @@ impl Platform {
     }
 
     pub(crate) async fn start(&mut self, shape: Shape) -> anyhow::Result<()> {
-        match shape {
-            Shape::OneProcess => self.spawn("standalone")?,
-            Shape::Apart => {
+        if shape.one_process {
+            self.spawn("standalone")?;
+        } else {
+            if shape.kafka {
                 topics::ensure(&self.kafka()?).await?;
-                self.spawn("identity-service")?;
-                // The gateway's file needs the public key, which identity-service makes on its first start.
-                self.ready("identity").await?;
-                for program in ["wallet-service", "transaction-service", "admin-service", "gateway"] {
-                    self.spawn(program)?;
-                }
+            }
+            self.spawn("identity-service")?;
+            // The gateway's file needs the public key, which identity-service makes on its first start.
+            self.ready("identity").await?;
+            for program in ["wallet-service", "transaction-service", "admin-service", "gateway"] {
+                self.spawn(program)?;
             }
         }
         for service in SERVICES {

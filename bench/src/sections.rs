@@ -26,10 +26,12 @@ pub(crate) fn transfers(machine: &str, yardstick: &Yardstick, runs: &[Run]) -> S
     parts.join("\n\n")
 }
 
-fn shape(shape: Shape) -> &'static str {
-    match shape {
-        Shape::OneProcess => "one process",
-        Shape::Apart => "apart",
+pub(crate) fn shape(shape: Shape) -> &'static str {
+    match (shape.one_process, shape.kafka) {
+        (true, false) => "one process, no Kafka",
+        (false, false) => "apart, no Kafka",
+        (true, true) => "one process",
+        (false, true) => "apart",
     }
 }
 
@@ -103,7 +105,7 @@ fn who(runs: &[Run]) -> Table {
         "Kafka",
         "Redis",
     ]);
-    for row in runs.iter().filter(|run| run.shape == Shape::Apart).flat_map(|run| &run.rows) {
+    for row in runs.iter().filter(|run| !run.shape.one_process).flat_map(|run| &run.rows) {
         let of = |name| each(row.measured.cost.of(name), row.measured.done as f64);
         table.push(vec![
             row.load.name.to_owned(),

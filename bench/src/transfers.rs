@@ -49,6 +49,13 @@ const LOADS: [Load; 5] = [
     Load { name: "256 clients, hot", clients: 256, hot: true },
 ];
 
+const SHAPES: [Shape; 4] = [
+    Shape { one_process: true, kafka: false },
+    Shape { one_process: false, kafka: false },
+    Shape { one_process: true, kafka: true },
+    Shape { one_process: false, kafka: true },
+];
+
 /// One load on one shape of the platform.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -86,7 +93,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let meter = Meter::new(server.admin.clone()).await?;
     let yardstick = yardstick::measure(options, &server, &meter).await?;
     let mut runs = Vec::new();
-    for shape in [Shape::OneProcess, Shape::Apart] {
+    for shape in
+        SHAPES.into_iter().filter(|shape| LOADS.iter().any(|load| options.wants(&named(*shape, load))))
+    {
         runs.push(shaped(options, &server, &meter, shape).await?);
     }
     for service in SERVICES {
@@ -95,11 +104,15 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     report::publish(options, "transfers", &sections::transfers(&machine, &yardstick, &runs))
 }
 
+pub(crate) fn named(shape: Shape, load: &Load) -> String {
+    format!("{}, {}", sections::shape(shape), load.name)
+}
+
 async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape) -> anyhow::Result<Run> {
     for service in SERVICES {
         server.drop(&platform::database(service)).await?;
     }
-    let mut platform = Platform::prepare(options.logs.clone()).await?;
+    let mut platform = Platform::prepare(options.logs.clone(), shape).await?;
     let people: Arc<[Person]> = people::settle(server).await?.into();
     platform.start(shape).await?;
     people::visit(platform.gateway()?, &people).await?;
@@ -109,12 +122,12 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
     let at_rest = Memory::of(&platform.parts());
     let peak = Peak::watch(platform.parts());
     let mut rows = Vec::new();
-    for load in LOADS.into_iter().filter(|load| options.wants(load.name)) {
+    for load in LOADS.into_iter().filter(|load| options.wants(&named(shape, load))) {
         let row = quiet::measure(options, &meter, || {
-            one(options, &platform, &meter, &books, load, &people, &answers)
+            one(options, shape, &platform, &meter, &books, load, &people, &answers)
         })
         .await?;
-        println!("{shape:?}, {}: {:.0} a second", load.name, row.measured.rate());
+        println!("{}: {:.0} a second", named(shape, &load), row.measured.rate());
         rows.push(row);
     }
     let held = at_rest.into_iter().zip(peak.end()).zip(Memory::of(&platform.parts())).zip(platform.parts());
@@ -122,7 +135,7 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
         held.map(|(((at_rest, at_most), after), (process, _))| Held { process, at_rest, at_most, after });
     let others = answers.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let run = Run { shape, rows, others, memory: memory.collect(), completed: books.verify(&answers).await? };
-    println!("{shape:?}: {} transfers, books exact", run.completed);
+    println!("{}: {} transfers, books exact", sections::shape(shape), run.completed);
     platform.stop().await?;
     Ok(run)
 }
@@ -135,6 +148,7 @@ impl quiet::Disturbed for Row {
 
 async fn one(
     options: &Options,
+    shape: Shape,
     platform: &Platform,
     meter: &Meter,
     books: &Books,
@@ -157,7 +171,7 @@ async fn one(
     }
     let measured = load::run(senders, options.timing(), meter).await?;
     let (ended, unpublished) = (Instant::now(), books.unpublished().await?);
-    books.settled().await?;
+    books.settled(shape).await?;
     Ok(Row {
         load,
         measured,
@@ -247,12 +261,13 @@ impl Books {
         Ok(count(&self.wallet, statement).await? + count(&self.transaction, statement).await?)
     }
 
-    /// Waits until every transfer is final and every event is published.
-    async fn settled(&self) -> anyhow::Result<()> {
+    /// Waits until every transfer is final and, where that can be, every event is published.
+    async fn settled(&self, shape: Shape) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
             let initiated = "SELECT count(*) FROM transactions WHERE status = 'initiated'";
-            let open = count(&self.transaction, initiated).await? + self.unpublished().await?;
+            let unpublished = if shape.kafka { self.unpublished().await? } else { 0 };
+            let open = count(&self.transaction, initiated).await? + unpublished;
             if open == 0 {
                 return Ok(());
             }

@@ -1,6 +1,8 @@
 //! Tokens with which services call each other's `/internal/v1`: HS256, one minute, for one audience that no customer's
 //! token has. The secret is the deployment's own, from `SERVICE_TOKEN_SECRET` or a key file that all services share.
 
+use std::sync::Arc;
+
 use common_utils::{clock::SharedClock, config::Env, secret_file};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::ExposeSecret;
@@ -21,7 +23,9 @@ struct ServiceClaims {
 }
 
 #[derive(Clone)]
-pub struct ServiceTokens {
+pub struct ServiceTokens(Arc<Keys>);
+
+struct Keys {
     encoding: EncodingKey,
     decoding: DecodingKey,
     clock: SharedClock,
@@ -49,19 +53,16 @@ impl ServiceTokens {
             secret.len() >= SHORTEST_SECRET,
             "SERVICE_TOKEN_SECRET must have at least {SHORTEST_SECRET} characters"
         );
-        Ok(Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
-            clock,
-        })
+        let (encoding, decoding) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+        Ok(Self(Arc::new(Keys { encoding, decoding, clock })))
     }
 
     /// A token for a call by `service`.
     pub fn mint(&self, service: &str) -> anyhow::Result<String> {
-        let iat = self.clock.now().timestamp();
+        let iat = self.0.clock.now().timestamp();
         let claims =
             ServiceClaims { sub: service.to_owned(), aud: AUDIENCE.to_owned(), iat, exp: iat + LIFETIME };
-        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.0.encoding)?)
     }
 
     /// The calling service, if the token is ours and in force.
@@ -69,7 +70,7 @@ impl ServiceTokens {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_audience(&[AUDIENCE]);
         rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<ServiceClaims>(token, &self.decoding, &rules).ok()?.claims;
-        (claims.exp > self.clock.now().timestamp()).then_some(claims.sub)
+        let claims = jsonwebtoken::decode::<ServiceClaims>(token, &self.0.decoding, &rules).ok()?.claims;
+        (claims.exp > self.0.clock.now().timestamp()).then_some(claims.sub)
     }
 }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod constraint;
 pub mod health;
 pub mod idempotency;
+pub mod line;
 pub mod migrate;
 pub mod op;
 pub mod pool;
@@ -11,6 +12,7 @@ pub mod testing;
 mod tls;
 
 pub use config::DbConfig;
+pub use line::Line;
 pub use op::{Op, begin};
 pub use sqlx::PgPool;
 pub use tls::{SslConfig, SslMode};

@@ -88,11 +88,14 @@ impl EventContext {
     }
 
     /// Of another request than the running one: work that many requests brought is done in one task.
-    #[must_use]
-    pub fn of_request(mut self, correlation_id: String, traceparent: Option<String>) -> Self {
-        self.correlation_id = correlation_id;
-        self.traceparent = traceparent;
-        self
+    pub fn of_request(
+        source: &'static str,
+        actor: Actor,
+        now: DateTime<Utc>,
+        correlation_id: String,
+        traceparent: Option<String>,
+    ) -> Self {
+        Self { source, actor, now, correlation_id, traceparent }
     }
 
     /// The service as labels of metrics name it: `wallet` of `wallet-service`.

@@ -57,44 +57,77 @@ impl NewEvent {
 }
 
 /// More events than this are several rows.
-const MOST_IN_A_ROW: usize = 2_000;
+pub const MOST_IN_A_ROW: usize = 4_000;
 
 /// Writes the events; those of a topic are published in this order. It is one statement for each topic, unless they are
 /// very many.
 pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), OutboxError> {
-    let mut topics: Vec<&'static str> = events.iter().map(|event| event.topic).collect();
-    topics.sort_unstable();
-    topics.dedup();
-    for topic in topics {
-        let of_topic: Vec<&NewEvent> = events.iter().filter(|event| event.topic == topic).collect();
-        for batch in of_topic.chunks(MOST_IN_A_ROW) {
-            insert_in_op(op, topic, batch).await?;
-        }
+    for row in Row::all(events) {
+        row.insert_in_op(op).await?;
     }
-    if !events.is_empty() {
-        wake::soon();
-    }
+    soon(events);
     Ok(())
 }
 
-async fn insert_in_op(op: &mut Op, topic: &str, events: &[&NewEvent]) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
-    let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
-    sqlx::query!(
-        "INSERT INTO outbox_batches (topic, events, event_ids, keys, types, payloads, created_at)
-         VALUES ($1, cardinality($2::uuid[]), $2, $3, $4, $5, $6)",
-        topic,
-        &ids,
-        &keys as &[&str],
-        &kinds as &[&str],
-        &payloads as &[&str],
-        events.iter().map(|event| event.created_at).min(),
-    )
-    .execute(&mut **op)
-    .await?;
-    Ok(())
+/// For a statement that writes them itself, by `outbox_add`: tells the relay that they will be there in a moment.
+pub fn soon(events: &[NewEvent]) {
+    if !events.is_empty() {
+        wake::soon();
+    }
+}
+
+/// Events of one topic, column by column, as one row holds them.
+#[derive(Debug, Default)]
+pub struct Row<'a> {
+    pub topic: &'static str,
+    pub ids: Vec<Uuid>,
+    pub keys: Vec<&'a str>,
+    pub types: Vec<&'a str>,
+    pub payloads: Vec<&'a str>,
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl<'a> Row<'a> {
+    /// The rows of these events. An empty list has none.
+    pub fn all(events: &'a [NewEvent]) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for event in events {
+            let fits = |row: &&mut Self| row.topic == event.topic && row.ids.len() < MOST_IN_A_ROW;
+            match rows.iter_mut().rev().find(fits) {
+                Some(row) => row.push(event),
+                None => {
+                    let mut row =
+                        Self { topic: event.topic, created_at: event.created_at, ..Self::default() };
+                    row.push(event);
+                    rows.push(row);
+                }
+            }
+        }
+        rows
+    }
+
+    fn push(&mut self, event: &'a NewEvent) {
+        self.ids.push(event.id);
+        self.keys.push(&event.key);
+        self.types.push(event.kind);
+        self.payloads.push(&event.payload);
+        self.created_at = self.created_at.min(event.created_at);
+    }
+
+    pub async fn insert_in_op(&self, op: &mut Op) -> sqlx::Result<()> {
+        sqlx::query!(
+            "SELECT outbox_add($1, $2, $3, $4, $5, $6)",
+            self.topic,
+            &self.ids,
+            &self.keys as &[&str],
+            &self.types as &[&str],
+            &self.payloads as &[&str],
+            self.created_at,
+        )
+        .execute(&mut **op)
+        .await?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

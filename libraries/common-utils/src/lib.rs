@@ -1,6 +1,7 @@
 //! What every service needs and no service owns: money, ids, the clock, configuration, the shape of
 //! HTTP answers, logs and metrics, and the client with which services call each other and the banks.
 
+mod allocator;
 pub mod clock;
 pub mod config;
 pub mod contact;

@@ -32,14 +32,14 @@ use crate::{
     transfers::{self, Ledger, Transfers},
 };
 
-/// What handlers and workers share.
+/// What handlers and workers share. It is cloned several times for each request.
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) authenticator: Authenticator,
-    pub(crate) directory: Directory,
-    pub(crate) transactions: Transactions,
-    pub(crate) transfers: Transfers,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) transactions: Arc<Transactions>,
+    pub(crate) transfers: Arc<Transfers>,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -100,7 +100,7 @@ impl App {
             kafka: state.config.kafka.clone(),
             redis,
             clock: Arc::clone(&clock),
-            handler: Arc::new(Intake { directory: state.directory.clone(), clock }),
+            handler: Arc::new(Intake { directory: (*state.directory).clone(), clock }),
         };
         let api = Router::from(public().merge(internal())).with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
@@ -139,23 +139,30 @@ impl AppState {
         clock: &SharedClock,
         wallet_service: Option<Router>,
     ) -> anyhow::Result<Self> {
-        let peer =
-            |name, base: &str| Peer::new(name, base, config.call_timeout, authenticator.services.clone());
+        let peer = |name, base: &str, here| {
+            Peer::new(name, base, config.call_timeout, authenticator.services.clone(), here)
+        };
         let remote = Remote {
-            identity: peer("identity-service", &config.identity_url)?,
-            wallet: peer("wallet-service", &config.wallet_url)?,
+            identity: peer("identity-service", &config.identity_url, None)?,
+            wallet: peer("wallet-service", &config.wallet_url, None)?,
         };
         // A breaker of its own: a look-up that fails says nothing about the ledger.
-        let ledger = Ledger::new(peer("ledger", &config.wallet_url)?.in_this_process(wallet_service));
+        let ledger = Ledger::new(peer("ledger", &config.wallet_url, wallet_service)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::start(pool.clone(), hasher, remote);
         let lease = TimeDelta::from_std(config.transfer_lease)?;
         Ok(Self {
-            transactions: Transactions::new(pool.clone(), directory.clone()),
-            transfers: Transfers::start(pool.clone(), Arc::clone(clock), directory.clone(), ledger, lease),
+            transactions: Arc::new(Transactions::new(pool.clone(), directory.clone())),
+            transfers: Arc::new(Transfers::start(
+                pool.clone(),
+                Arc::clone(clock),
+                directory.clone(),
+                ledger,
+                lease,
+            )),
             config: Arc::new(config),
             authenticator,
-            directory,
+            directory: Arc::new(directory),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The other services, as this one calls them: `/internal/v1` with a service token. Nothing here is called while a
 //! database transaction is open.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -25,7 +25,9 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// One other service.
 #[derive(Clone)]
-pub(crate) struct Peer {
+pub(crate) struct Peer(Arc<Inner>);
+
+struct Inner {
     name: &'static str,
     base: String,
     client: ClientWithMiddleware,
@@ -37,7 +39,7 @@ pub(crate) struct Peer {
 
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peer").field("name", &self.name).field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Peer").field("name", &self.0.name).field("base", &self.0.base).finish_non_exhaustive()
     }
 }
 
@@ -47,16 +49,11 @@ impl Peer {
         base: &str,
         timeout: Duration,
         tokens: ServiceTokens,
+        here: Option<Router>,
     ) -> anyhow::Result<Self> {
         let config = ClientConfig { timeout, ..ClientConfig::default() };
         let client = http_client::build(SERVICE, name, &config)?;
-        Ok(Self { name, base: base.to_owned(), client, tokens, here: None, timeout })
-    }
-
-    #[must_use]
-    pub(crate) fn in_this_process(mut self, service: Option<Router>) -> Self {
-        self.here = service;
-        self
+        Ok(Self(Arc::new(Inner { name, base: base.to_owned(), client, tokens, here, timeout })))
     }
 
     /// None when there is no such thing. Safe to repeat, so it is repeated when it fails.
@@ -65,7 +62,7 @@ impl Peer {
         path: &str,
         query: &[(&str, &str)],
     ) -> anyhow::Result<Option<T>> {
-        let request = self.client.get(http_client::join(&self.base, path)?).query(query);
+        let request = self.0.client.get(http_client::join(&self.0.base, path)?).query(query);
         let answer = self.send(request).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -79,10 +76,10 @@ impl Peer {
         path: &str,
         body: &B,
     ) -> anyhow::Result<T> {
-        if let Some(service) = &self.here {
+        if let Some(service) = &self.0.here {
             return self.post_here(service.clone(), path, body).await;
         }
-        let request = self.client.post(http_client::join(&self.base, path)?).json(body);
+        let request = self.0.client.post(http_client::join(&self.0.base, path)?).json(body);
         let answer = self.send(request).await?;
         self.read(answer).await
     }
@@ -95,30 +92,30 @@ impl Peer {
         body: &B,
     ) -> anyhow::Result<T> {
         let request = Request::post(path)
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.tokens.mint(SERVICE_NAME)?))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.0.tokens.mint(SERVICE_NAME)?))
             .header(header::CONTENT_TYPE, "application/json")
             .header(correlation::HEADER, correlation::current())
             .body(Body::from(serde_json::to_vec(body)?))?;
-        let late = || anyhow::anyhow!("{} does not answer: the time for the call is over", self.name);
+        let late = || anyhow::anyhow!("{} does not answer: the time for the call is over", self.0.name);
         let Ok(answer) =
-            tokio::time::timeout(self.timeout, service.oneshot(request)).await.map_err(|_| late())?;
-        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.name, answer.status());
+            tokio::time::timeout(self.0.timeout, service.oneshot(request)).await.map_err(|_| late())?;
+        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.0.name, answer.status());
         let bytes = axum::body::to_bytes(answer.into_body(), LARGEST_ANSWER).await?;
         serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} gave an answer that cannot be read", self.name))
+            .with_context(|| format!("{} gave an answer that cannot be read", self.0.name))
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        let token = self.tokens.mint(SERVICE_NAME)?;
+        let token = self.0.tokens.mint(SERVICE_NAME)?;
         let sent = request.bearer_auth(token).send().await;
-        sent.map_err(|error| anyhow::anyhow!("{} does not answer: {}", self.name, reason(&error)))
+        sent.map_err(|error| anyhow::anyhow!("{} does not answer: {}", self.0.name, reason(&error)))
     }
 
     async fn read<T: DeserializeOwned>(&self, answer: reqwest::Response) -> anyhow::Result<T> {
         let status = answer.status();
-        anyhow::ensure!(status.is_success(), "{} answered {status}", self.name);
+        anyhow::ensure!(status.is_success(), "{} answered {status}", self.0.name);
         let body = answer.json().await.map_err(reqwest::Error::without_url);
-        body.with_context(|| format!("{} gave an answer that cannot be read", self.name))
+        body.with_context(|| format!("{} gave an answer that cannot be read", self.0.name))
     }
 }
 

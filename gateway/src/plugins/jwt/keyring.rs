@@ -7,12 +7,13 @@ use ed25519_dalek::{Signature, VerifyingKey, pkcs8::DecodePublicKey};
 use http::HeaderValue;
 use moka::sync::Cache;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Refusal, token::Token};
 use crate::config::Config;
 
-/// Tokens are below 1 kB, so this is below 10 MB.
-const REMEMBERED: u64 = 10_000;
+/// Some 10 MB.
+const REMEMBERED: u64 = 50_000;
 const FORGOTTEN_UNUSED: Duration = Duration::from_mins(15);
 
 /// Whom a credential belongs to, as the headers for the service say it.
@@ -41,7 +42,8 @@ struct Credential {
 #[derive(Debug)]
 pub(crate) struct Keyring {
     credentials: HashMap<String, Credential>,
-    verified: Cache<String, Arc<Verified>>,
+    /// By the digest of the token.
+    verified: Cache<[u8; 32], Arc<Verified>>,
 }
 
 impl Keyring {
@@ -66,11 +68,12 @@ impl Keyring {
     }
 
     pub(super) fn verify(&self, text: &str) -> Result<Arc<Verified>, Refusal> {
-        if let Some(verified) = self.verified.get(text) {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        if let Some(verified) = self.verified.get(&digest) {
             return Ok(verified);
         }
         let verified = Arc::new(self.verify_anew(text).map_err(Refusal::Message)?);
-        self.verified.insert(text.to_owned(), Arc::clone(&verified));
+        self.verified.insert(digest, Arc::clone(&verified));
         Ok(verified)
     }
 

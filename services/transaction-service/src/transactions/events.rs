@@ -18,8 +18,13 @@ pub(crate) fn of_present_status(
 ) -> Result<Vec<NewEvent>, OutboxError> {
     let mut events = Vec::with_capacity(transactions.len());
     for transaction in transactions {
-        let context = EventContext::new(SERVICE_NAME, actor(transaction), clock.now())
-            .of_request(transaction.correlation_id.clone(), transaction.traceparent.clone());
+        let context = EventContext::of_request(
+            SERVICE_NAME,
+            actor(transaction),
+            clock.now(),
+            transaction.correlation_id.clone(),
+            transaction.traceparent.clone(),
+        );
         events.extend(event(transaction, &context)?);
     }
     Ok(events)

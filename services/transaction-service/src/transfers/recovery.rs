@@ -4,7 +4,7 @@
 //! at the same time: a row is taken by one of them, the ledger knows what it has posted, and a transfer is settled only
 //! while it is initiated.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common_utils::crash_point;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ const BATCH: i64 = 100;
 
 impl Transfers {
     /// Runs until `shutdown`: at once, and then every second.
-    pub(crate) async fn recover_forever(self, shutdown: CancellationToken) {
+    pub(crate) async fn recover_forever(self: Arc<Self>, shutdown: CancellationToken) {
         let mut tick = tokio::time::interval(PAUSE);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

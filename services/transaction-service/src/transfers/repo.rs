@@ -1,5 +1,7 @@
 //! The SQL of transfers: settling them, and the lease by which requests and recovery keep out of each other's way.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
 use common_utils::ids::TransactionId;
@@ -19,35 +21,52 @@ pub(super) struct Settlement {
     pub(super) completed_at: Option<DateTime<Utc>>,
 }
 
-/// Ends those that are still initiated, locking them in one order, and gives back how they ended.
-pub(super) async fn settle_in_op(op: &mut Op, settlements: &[Settlement]) -> sqlx::Result<Vec<Transaction>> {
-    let ids: Vec<Uuid> = settlements.iter().map(|end| end.id.uuid()).collect();
-    let statuses: Vec<String> = settlements.iter().map(|end| end.status.name().to_owned()).collect();
-    let word = |pick: fn(&Failure) -> &String| -> Vec<Option<String>> {
-        settlements.iter().map(|end| end.failure.as_ref().map(|failure| pick(failure).clone())).collect()
+impl Settlement {
+    /// The transfer as the database has it after this.
+    pub(super) fn applied_to(&self, transfer: &Transaction) -> Transaction {
+        Transaction {
+            status: self.status,
+            failure: self.failure.clone(),
+            completed_at: self.completed_at,
+            leased_until: None,
+            ..transfer.clone()
+        }
+    }
+}
+
+/// Ends those that are still initiated, and names them. In id order, so that two who end the same do not wait in a circle.
+pub(super) async fn settle_in_op(
+    op: &mut Op,
+    settlements: &[Settlement],
+) -> sqlx::Result<HashSet<TransactionId>> {
+    let mut sorted: Vec<&Settlement> = settlements.iter().collect();
+    sorted.sort_unstable_by_key(|end| end.id);
+    let ids: Vec<Uuid> = sorted.iter().map(|end| end.id.uuid()).collect();
+    let statuses: Vec<&str> = sorted.iter().map(|end| end.status.name()).collect();
+    let word = |pick: fn(&Failure) -> &str| -> Vec<Option<&str>> {
+        sorted.iter().map(|end| end.failure.as_ref().map(pick)).collect()
     };
     let (codes, messages) = (word(|failure| &failure.code), word(|failure| &failure.message));
-    let times: Vec<Option<DateTime<Utc>>> = settlements.iter().map(|end| end.completed_at).collect();
-    let rows = query_transactions!(
-        "WITH open AS (
-             SELECT id FROM transactions WHERE id = ANY($1) AND status = 'initiated' ORDER BY id FOR UPDATE
-         ), settled AS (
-             UPDATE transactions t
-             SET status = ends.status, failure_code = ends.code, failure_message = ends.message,
-                 completed_at = ends.completed_at, leased_until = NULL
-             FROM open JOIN UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-                      AS ends (id, status, code, message, completed_at) USING (id)
-             WHERE t.id = open.id
-             RETURNING t.*
-         )",
-        " FROM settled t",
+    let times: Vec<Option<DateTime<Utc>>> = sorted.iter().map(|end| end.completed_at).collect();
+    // Those with a lease are the initiated ones. Asked by the status, the planner would look for them in the index of all that
+    // are initiated, and find there every transfer of the last minutes.
+    let ended = sqlx::query_scalar!(
+        "UPDATE transactions t
+         SET status = ends.status, failure_code = ends.code, failure_message = ends.message,
+             completed_at = ends.completed_at, leased_until = NULL
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+              AS ends (id, status, code, message, completed_at)
+         WHERE t.id = ends.id AND t.leased_until IS NOT NULL
+         RETURNING t.id",
         &ids,
-        &statuses,
-        &codes as &[Option<String>],
-        &messages as &[Option<String>],
+        &statuses as &[&str],
+        &codes as &[Option<&str>],
+        &messages as &[Option<&str>],
         &times as &[Option<DateTime<Utc>>],
-    );
-    read(rows.fetch_all(&mut **op).await?)
+    )
+    .fetch_all(&mut **op)
+    .await?;
+    Ok(ended.into_iter().map(TransactionId::from).collect())
 }
 
 /// Takes over transfers whose lease is over, each for one taker only.

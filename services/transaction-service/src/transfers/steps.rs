@@ -118,8 +118,13 @@ impl Steps {
         let ends: Vec<Settlement> =
             decided.iter().map(|(transfer, end)| settlement(transfer, *end)).collect();
         let mut op = common_db::begin(&self.pool).await?;
-        let mut executed = repo::settle_in_op(&mut op, &ends).await?;
-        keep_traces(&mut executed, decided);
+        let ended = repo::settle_in_op(&mut op, &ends).await?;
+        let executed: Vec<Transaction> = decided
+            .iter()
+            .zip(&ends)
+            .filter(|(_, end)| ended.contains(&end.id))
+            .map(|((transfer, _), end)| end.applied_to(transfer))
+            .collect();
         let ended: Vec<&Transaction> = executed.iter().collect();
         let events = events::of_present_status(&ended, actor, &*self.clock)?;
         outbox::publish_in_op(&mut op, &events).await?;
@@ -143,15 +148,6 @@ impl Steps {
     async fn give_back(&self, held: &[Transaction]) -> Result<(), StepError> {
         let soon = TimeDelta::from_std(error::ASK_AGAIN).unwrap_or(self.lease);
         Ok(repo::release(&self.pool, held, self.clock.now() + soon).await?)
-    }
-}
-
-/// What was read back from the database goes on in the traces of the requests.
-fn keep_traces(executed: &mut [Transaction], decided: &[(&Transaction, Decision)]) {
-    let traces: HashMap<TransactionId, &Option<String>> =
-        decided.iter().map(|(transfer, _)| (transfer.id, &transfer.traceparent)).collect();
-    for transfer in executed {
-        transfer.traceparent = traces.get(&transfer.id).and_then(|trace| (*trace).clone());
     }
 }
 

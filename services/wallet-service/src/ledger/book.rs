@@ -63,7 +63,8 @@ pub(super) struct Book {
 /// What is to be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Changed {
-    pub accounts: BTreeSet<AccountId>,
+    /// Each with how it stood before anything was decided.
+    pub accounts: BTreeMap<AccountId, Standing>,
     pub holds: BTreeSet<TransactionId>,
     pub returned: BTreeSet<TransactionId>,
 }
@@ -108,11 +109,17 @@ impl Book {
         self.earlier.get(&id)
     }
 
-    /// Whether all accounts are here that its holds and earlier postings lead to.
+    /// Whether all accounts are here that the platform's codes, its holds and earlier postings lead to.
     pub(super) fn is_complete(&self) -> bool {
         let held = self.holds.values().map(|hold| hold.account);
         let moved = self.earlier.values().flat_map(|earlier| earlier.steps.iter().map(|step| step.account));
-        held.chain(moved).all(|account| self.accounts.contains_key(&account))
+        let platform = self.platform.values().copied();
+        held.chain(moved).chain(platform).all(|account| self.accounts.contains_key(&account))
+    }
+
+    /// All accounts, as they stand.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
     }
 
     /// A posting of this very list that a later one of it takes back.
@@ -132,8 +139,9 @@ impl Book {
         let mut before = Change::default();
         for (id, standing) in change.standings {
             if let Some(account) = self.accounts.get_mut(&id) {
-                before.standings.push((id, std::mem::replace(&mut account.standing, standing)));
-                self.changed.accounts.insert(id);
+                let was = std::mem::replace(&mut account.standing, standing);
+                before.standings.push((id, was));
+                self.changed.accounts.entry(id).or_insert(was);
             }
         }
         if let Some((id, hold)) = change.hold {

@@ -31,6 +31,10 @@ impl LedgerError {
         Self::Corrupt(what.to_string())
     }
 
+    pub(crate) fn is_race(&self) -> bool {
+        matches!(self, Self::Raced)
+    }
+
     /// Trying again later may help; nothing was written.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -44,7 +48,7 @@ impl LedgerError {
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
         match common_db::constraint::violated(&error) {
-            Some("postings_pkey") => Self::Raced,
+            Some("postings_pkey" | "balances_as_read") => Self::Raced,
             _ => Self::Database(Arc::new(error)),
         }
     }

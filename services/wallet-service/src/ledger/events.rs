@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     batch::Decided,
     book::Book,
+    posting::Request,
     rules::{Direction, NewEntry},
 };
 use crate::SERVICE_NAME;
@@ -34,10 +35,16 @@ fn of_entry(
     let (wallet, owner) = account.wallet().zip(account.owner)?;
     let (posting, origin) = (decided.posting, decided.posting.origin());
     let actor = origin.actor.clone().unwrap_or_else(|| Actor::service(SERVICE_NAME));
-    let mut context = EventContext::new(SERVICE_NAME, actor, decided.at);
-    if let Some(request) = &origin.request {
-        context = context.of_request(request.correlation_id.clone(), request.traceparent.clone());
-    }
+    let context = match &origin.request {
+        Some(Request { correlation_id, traceparent }) => EventContext::of_request(
+            SERVICE_NAME,
+            actor,
+            decided.at,
+            correlation_id.clone(),
+            traceparent.clone(),
+        ),
+        None => EventContext::new(SERVICE_NAME, actor, decided.at),
+    };
     let snapshot = EntrySnapshot {
         wallet_id: wallet.uuid(),
         user_id: owner.uuid(),

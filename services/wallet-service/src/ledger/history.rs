@@ -81,8 +81,10 @@ pub async fn statement(
     after: Option<i64>,
     limit: Limit,
 ) -> Result<Statement, LedgerError> {
-    let opening = repo::posted_before(pool, account, period.start).await?;
-    let closing = repo::posted_before(pool, account, period.end).await?;
-    let entries = repo::entries_between(pool, account, period, after.unwrap_or(0), limit).await?;
+    let numbers = repo::period(pool, account, &period).await?;
+    // Entries never change, so what these numbers say stays true while the entries are read.
+    let after = after.unwrap_or(0).max(numbers.before);
+    let entries = repo::numbered(pool, account, after, numbers.last, limit).await?;
+    let (opening, closing) = (numbers.opening, numbers.closing);
     Ok(Statement { currency, opening, entries, closing })
 }

@@ -1,6 +1,6 @@
 //! What operators see of the ledger. Every series exists from the start, so that a rate over it is never missing.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -14,6 +14,7 @@ use crate::SERVICE;
 const POSTINGS: &str = "wallet_ledger_postings_total";
 const BATCH: &str = "wallet_ledger_batch_size";
 const EXPIRED: &str = "wallet_ledger_holds_expired_total";
+const MISREMEMBERED: &str = "wallet_ledger_misremembered_total";
 const DURATION: &str = "wallet_ledger_post_duration_seconds";
 const CHECK_DIFFERENCES: &str = "wallet_ledger_check_differences";
 const CHECK_SUCCESS: &str = "wallet_ledger_check_last_success_timestamp_seconds";
@@ -29,6 +30,11 @@ pub(crate) fn register() {
     describe_histogram!(BATCH, "Postings of one database transaction.");
     describe_counter!(EXPIRED, "Holds that the clock ended.");
     counter!(EXPIRED, "service" => SERVICE).increment(0);
+    describe_counter!(
+        MISREMEMBERED,
+        "Batches decided anew under lock, because somebody else had changed a balance."
+    );
+    counter!(MISREMEMBERED, "service" => SERVICE).increment(0);
     describe_histogram!(DURATION, "Time to write one batch, from its first statement to its commit.");
     for kind in PostingType::ALL {
         for outcome in ["posted", "refused", "replayed"] {
@@ -41,13 +47,21 @@ pub(crate) fn register() {
 }
 
 pub(super) fn decided(postings: &[Posting], results: &[PostingResult]) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for (posting, result) in postings.iter().zip(results) {
         let outcome = if result.replayed { "replayed" } else { result.outcome.name() };
-        let kind = posting.kind().name();
-        counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind).increment(1);
+        *counts.entry((outcome, posting.kind().name())).or_default() += 1;
+    }
+    for ((outcome, kind), count) in counts {
+        counter!(POSTINGS, "service" => SERVICE, "outcome" => outcome, "type" => kind).increment(count);
     }
     let size = u32::try_from(postings.len()).unwrap_or(u32::MAX);
     histogram!(BATCH, "service" => SERVICE).record(f64::from(size));
+}
+
+/// Memory was not what the database has.
+pub(super) fn misremembered() {
+    counter!(MISREMEMBERED, "service" => SERVICE).increment(1);
 }
 
 pub(super) fn expired(holds: usize) {

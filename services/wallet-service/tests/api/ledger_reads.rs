@@ -153,7 +153,8 @@ async fn an_accounts_history_costs_what_it_holds_and_not_what_all_others_hold() 
     let (statement, read) = crowded.cost(statement(pool, ada, Currency::NGN, period(), None, limit)).await;
     let statement = statement.unwrap();
     assert_eq!((statement.entries.len(), statement.opening), (6, 9_817));
-    assert!(read.most() <= 12, "{read:?}");
+    // Twice, the way from a milestone to the entry that is looked for; see the migration that made them.
+    assert!(read.most() <= 80, "{read:?}");
 
     let (page, read) = crowded.cost(entries(pool, ada, Order::NewestFirst, Some(30), limit)).await;
     assert_eq!(page.unwrap().len(), 6);
@@ -163,7 +164,7 @@ async fn an_accounts_history_costs_what_it_holds_and_not_what_all_others_hold() 
     let (past, read) = crowded.cost(balance_at(pool, ada, crowded.day(3))).await;
     let past = past.unwrap();
     assert_eq!((past.posted, past.held), (9_817, 120));
-    assert!(read.of("entries") <= 20 && read.most() <= 20, "{read:?}");
+    assert!(read.of("entries") <= 50 && read.most() <= 50, "{read:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod ledger;
 mod ledger_concurrency;
 mod ledger_failures;
+mod ledger_memory;
 mod ledger_model;
 mod ledger_orders;
 mod ledger_races;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use common_db::Op;
 use common_utils::money::Currency;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ledger::{
@@ -12,8 +13,7 @@ use crate::ledger::{
 };
 
 /// Locks the balances of these accounts until the transaction ends, in id order, and reads each as it is once it is
-/// locked. Whoever changes a balance, or what is decided about it, comes through here first. Accounts that do not exist are left
-/// out.
+/// locked. Accounts that do not exist are left out.
 ///
 /// Postgres reads a row anew that it had to wait for, so this one statement sees every earlier change of `balances`. Whose a
 /// wallet is never changes.
@@ -22,17 +22,61 @@ pub(in crate::ledger) async fn lock_in_op(
     accounts: &[AccountId],
 ) -> Result<Vec<Account>, LedgerError> {
     let ids: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query!(
-        r#"SELECT b.account_id, w.user_id AS "user_id?", b.currency, b.status, b.may_overdraw, b.floor, b.ceiling,
-                  b.posted, b.held, b.entries, b.updated_at
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
+                  b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
+                  b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
+                  b.updated_at AS "updated_at!"
            FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
            WHERE b.account_id = ANY($1) ORDER BY b.account_id FOR UPDATE OF b"#,
         &ids,
     )
     .fetch_all(&mut **op)
     .await?;
-    let read = rows.into_iter().map(|row| {
-        Ok(Account {
+    rows.into_iter().map(Account::try_from).collect()
+}
+
+/// The same, without a lock: they may have changed by the time this is answered.
+pub(in crate::ledger) async fn read(
+    connection: &mut PgConnection,
+    accounts: &[AccountId],
+) -> Result<Vec<Account>, LedgerError> {
+    let ids: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
+                  b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
+                  b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
+                  b.updated_at AS "updated_at!"
+           FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
+           WHERE b.account_id = ANY($1)"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Account::try_from).collect()
+}
+
+struct Row {
+    account_id: Uuid,
+    user_id: Option<Uuid>,
+    currency: String,
+    status: String,
+    may_overdraw: bool,
+    floor: i64,
+    ceiling: Option<i64>,
+    posted: i64,
+    held: i64,
+    entries: i64,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = LedgerError;
+
+    fn try_from(row: Row) -> Result<Self, LedgerError> {
+        Ok(Self {
             id: row.account_id.into(),
             owner: row.user_id.map(Into::into),
             currency: row.currency.parse().map_err(|error| LedgerError::corrupt(&error))?,
@@ -45,8 +89,7 @@ pub(in crate::ledger) async fn lock_in_op(
                 updated_at: row.updated_at,
             },
         })
-    });
-    read.collect()
+    }
 }
 
 /// The account of a new wallet, at zero.

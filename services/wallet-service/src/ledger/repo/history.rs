@@ -21,8 +21,7 @@ pub(in crate::ledger) async fn balance_at(
 ) -> Result<PastBalance, LedgerError> {
     let row = sqlx::query!(
         r#"SELECT COALESCE((SELECT balance_after FROM entries
-                            WHERE account_id = $1 AND posted_at <= $2
-                            ORDER BY posted_at DESC, sequence DESC LIMIT 1), 0) AS "posted!",
+                            WHERE account_id = $1 AND sequence = last_entry($1, $2)), 0) AS "posted!",
                   (SELECT COALESCE(sum(h.amount - COALESCE(captured.by_then, 0)), 0)::bigint
                    FROM holds h
                    LEFT JOIN LATERAL (
@@ -39,47 +38,47 @@ pub(in crate::ledger) async fn balance_at(
     Ok(PastBalance { posted: row.posted, held: row.held })
 }
 
-/// What was posted by the last entry before that moment.
-pub(in crate::ledger) async fn posted_before(
+/// The numbers of the last entries before a period and before its end, 0 where there is none, and the balances after them.
+pub(in crate::ledger) async fn period(
     pool: &PgPool,
     account: AccountId,
-    moment: DateTime<Utc>,
-) -> sqlx::Result<i64> {
-    let posted = sqlx::query_scalar!(
-        "SELECT balance_after FROM entries WHERE account_id = $1 AND posted_at < $2
-         ORDER BY posted_at DESC, sequence DESC LIMIT 1",
-        account.uuid(),
-        moment,
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(posted.unwrap_or(0))
-}
-
-/// The entries of a period, oldest first. By time and number together, so that it is one range of the index.
-pub(in crate::ledger) async fn entries_between(
-    pool: &PgPool,
-    account: AccountId,
-    period: Range<DateTime<Utc>>,
-    after: i64,
-    limit: Limit,
-) -> Result<Vec<Entry>, LedgerError> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT e.id, e.sequence, e.direction, e.amount, a.currency, e.balance_after, e.posting_id, e.description,
-                e.posted_at
-         FROM entries e JOIN accounts a ON a.id = e.account_id
-         WHERE e.account_id = $1 AND e.posted_at >= $2 AND e.posted_at < $3 AND e.sequence > $4
-         ORDER BY e.posted_at, e.sequence LIMIT $5",
+    period: &Range<DateTime<Utc>>,
+) -> sqlx::Result<Period> {
+    // Times are kept in microseconds, so what was up to the one before is what was before.
+    sqlx::query_as!(
+        Period,
+        r#"SELECT n.before AS "before!", n.last AS "last!",
+                  COALESCE((SELECT balance_after FROM entries WHERE account_id = $1 AND sequence = n.before), 0)
+                  AS "opening!",
+                  COALESCE((SELECT balance_after FROM entries WHERE account_id = $1 AND sequence = n.last), 0)
+                  AS "closing!"
+           FROM (SELECT last_entry($1, $2::timestamptz - interval '1 microsecond') AS before,
+                        last_entry($1, $3::timestamptz - interval '1 microsecond') AS last) n"#,
         account.uuid(),
         period.start,
         period.end,
-        after,
-        limit.rows(),
     )
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Entry::try_from).collect()
+    .fetch_one(pool)
+    .await
+}
+
+#[derive(Debug)]
+pub(in crate::ledger) struct Period {
+    pub before: i64,
+    pub last: i64,
+    pub opening: i64,
+    pub closing: i64,
+}
+
+/// The entries with these numbers, oldest first.
+pub(in crate::ledger) async fn numbered(
+    pool: &PgPool,
+    account: AccountId,
+    after: i64,
+    up_to: i64,
+    limit: Limit,
+) -> Result<Vec<Entry>, LedgerError> {
+    oldest_first(pool, account, after, up_to, limit).await?.into_iter().map(Entry::try_from).collect()
 }
 
 struct Row {
@@ -104,7 +103,7 @@ pub(in crate::ledger) async fn entries(
 ) -> Result<Vec<Entry>, LedgerError> {
     let rows = match order {
         Order::NewestFirst => newest_first(pool, account, after.unwrap_or(i64::MAX), limit).await?,
-        Order::OldestFirst => oldest_first(pool, account, after.unwrap_or(0), limit).await?,
+        Order::OldestFirst => oldest_first(pool, account, after.unwrap_or(0), i64::MAX, limit).await?,
     };
     rows.into_iter().map(Entry::try_from).collect()
 }
@@ -129,15 +128,23 @@ async fn newest_first(
     .await
 }
 
-async fn oldest_first(pool: &PgPool, account: AccountId, after: i64, limit: Limit) -> sqlx::Result<Vec<Row>> {
+async fn oldest_first(
+    pool: &PgPool,
+    account: AccountId,
+    after: i64,
+    up_to: i64,
+    limit: Limit,
+) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         "SELECT e.id, e.sequence, e.direction, e.amount, a.currency, e.balance_after, e.posting_id, e.description,
                 e.posted_at
          FROM entries e JOIN accounts a ON a.id = e.account_id
-         WHERE e.account_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3",
+         WHERE e.account_id = $1 AND e.sequence > $2 AND e.sequence <= $3
+         ORDER BY e.sequence LIMIT $4",
         account.uuid(),
         after,
+        up_to,
         limit.rows(),
     )
     .fetch_all(pool)

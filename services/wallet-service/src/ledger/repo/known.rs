@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use common_db::Op;
 use common_utils::ids::TransactionId;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ledger::{
@@ -34,7 +35,7 @@ impl References {
         named
     }
 
-    fn is_empty(&self) -> bool {
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.holds.is_empty() && self.postings.is_empty()
     }
 }
@@ -59,14 +60,14 @@ pub(in crate::ledger) async fn accounts_of_in_op(
 }
 
 /// Which of the postings were decided before, and how.
-pub(in crate::ledger) async fn known_in_op(
-    op: &mut Op,
+pub(in crate::ledger) async fn known(
+    connection: &mut PgConnection,
     postings: &[Posting],
 ) -> Result<HashMap<TransactionId, Known>, LedgerError> {
     let ids: Vec<Uuid> = postings.iter().map(|posting| posting.id().uuid()).collect();
     let rows =
         sqlx::query!("SELECT id, content_hash, refusal, posted_at FROM postings WHERE id = ANY($1)", &ids,)
-            .fetch_all(&mut **op)
+            .fetch_all(connection)
             .await?;
     let read = rows.into_iter().map(|row| {
         let refusal = row.refusal.map(serde_json::from_value::<Refusal>).transpose();

@@ -1,6 +1,7 @@
 //! All SQL of the ledger.
 
 mod accounts;
+mod columns;
 mod history;
 mod holds;
 mod known;
@@ -9,10 +10,11 @@ mod write;
 
 pub use accounts::open_customer_account_in_op;
 pub(super) use accounts::{
-    lock_in_op, open_platform_accounts_in_op, platform_accounts_in_op, set_bounds_in_op, set_status_in_op,
+    lock_in_op, open_platform_accounts_in_op, platform_accounts_in_op, read, set_bounds_in_op,
+    set_status_in_op,
 };
-pub(super) use history::{balance_at, entries, entries_between, posted_before};
-pub(super) use holds::accounts_with_overdue;
-pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known_in_op};
+pub(super) use history::{balance_at, entries, numbered, period};
+pub(super) use holds::{accounts_with_overdue, any_overdue};
+pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known};
 pub(super) use verify::{begin_snapshot, counted_in_op, differences_in_op, try_lead};
-pub(super) use write::write_in_op;
+pub(super) use write::{write_at_once, write_in_op};

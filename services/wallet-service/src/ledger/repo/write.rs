@@ -1,21 +1,14 @@
-//! What a list of postings writes: one statement a table, whatever the list's length.
+//! What a list of postings writes. Postings, entries, balances and events are one statement, whatever the list's length:
+//! a round trip costs as much as a dozen postings.
 
 use common_db::Op;
 use common_events::outbox;
-use common_utils::ids::{self, TransactionId};
+use common_utils::ids;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ledger::{
-    Account, Action, LedgerError,
-    batch::{Decided, takes_back},
-    book::Book,
-    events,
-    hold::Hold,
-    rules::NewEntry,
-};
-
-/// An entry, the posting that it is of, and the id that it is written under.
-type Entries<'a> = Vec<(&'a Decided<'a>, &'a NewEntry, Uuid)>;
+use super::columns::{self, BalanceColumns, EntryColumns, PostingColumns};
+use crate::ledger::{LedgerError, batch::Decided, book::Book, events, hold::Hold};
 
 /// Writes what was decided; `book` is the state after it.
 pub(in crate::ledger) async fn write_in_op(
@@ -23,22 +16,118 @@ pub(in crate::ledger) async fn write_in_op(
     book: &Book,
     decided: &[Decided<'_>],
 ) -> Result<(), LedgerError> {
-    let entries: Entries<'_> = decided
-        .iter()
-        .flat_map(|decided| decided.entries.iter().map(move |entry| (decided, entry, ids::new_id())))
-        .collect();
-    // Postings name holds, entries name postings.
+    let entries = columns::entries(decided, ids::new_id);
+    let events = events::of(book, entries.iter().copied())?;
+    let mut rows = outbox::Row::all(&events).into_iter();
+    // Postings name holds.
     upsert_holds_in_op(op, book).await?;
-    insert_postings_in_op(op, decided).await?;
-    insert_entries_in_op(op, &entries).await?;
-    update_balances_in_op(op, book).await?;
+    write(op, book, decided, &entries, &rows.next().unwrap_or_default()).await?;
     upsert_returns_in_op(op, book).await?;
-    outbox::publish_in_op(op, &events::of(book, entries.iter().copied())?).await?;
+    for row in rows {
+        row.insert_in_op(op).await?;
+    }
+    outbox::soon(&events);
     Ok(())
 }
 
-/// A final one that is in the way is somebody else's, placed under the same id since we looked: none of ours changes once it is
-/// final. One that is still open would be overwritten, and then the key of `postings` undoes all of this.
+/// The same without a transaction around it, for what changes neither holds nor returns and makes no more events than one
+/// row takes.
+pub(in crate::ledger) async fn write_at_once(
+    connection: &mut PgConnection,
+    book: &Book,
+    decided: &[Decided<'_>],
+) -> Result<(), LedgerError> {
+    let entries = columns::entries(decided, ids::new_id);
+    let events = events::of(book, entries.iter().copied())?;
+    let rows: Vec<outbox::Row<'_>> = outbox::Row::all(&events);
+    write(connection, book, decided, &entries, &rows.into_iter().next().unwrap_or_default()).await?;
+    outbox::soon(&events);
+    Ok(())
+}
+
+/// Balances are written only over what the book was made of. With their rows locked nothing else can be there; without, this
+/// is what keeps a batch from being written over somebody else's.
+async fn write(
+    connection: &mut PgConnection,
+    book: &Book,
+    decided: &[Decided<'_>],
+    entries: &columns::Entries<'_>,
+    events: &outbox::Row<'_>,
+) -> Result<(), LedgerError> {
+    let balances = BalanceColumns::of(book);
+    let postings = PostingColumns::of(decided)?;
+    let entries = EntryColumns::of(entries);
+    sqlx::query!(
+        r#"WITH changed AS (
+               UPDATE balances b
+               SET posted = new.posted, held = new.held, entries = new.entries, updated_at = new.updated_at
+               FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[],
+                           $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])
+                    AS new (account_id, posted, held, entries, updated_at, was_posted, was_held, was_entries, status,
+                            floor, ceiling)
+               WHERE b.account_id = new.account_id
+                 AND b.posted = new.was_posted AND b.held = new.was_held AND b.entries = new.was_entries
+                 AND b.status = new.status AND b.ceiling IS NOT DISTINCT FROM new.ceiling
+                 AND CASE WHEN b.may_overdraw THEN NULL ELSE b.floor END IS NOT DISTINCT FROM new.floor
+               RETURNING b.account_id
+           ), posted AS (
+               INSERT INTO postings (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back,
+                                     group_id)
+               SELECT * FROM UNNEST($12::uuid[], $13::bytea[], $14::text[], $15::text[], $16::jsonb[],
+                                    $17::timestamptz[], $18::uuid[], $19::uuid[], $20::uuid[])
+           ), entered AS (
+               INSERT INTO entries (account_id, sequence, id, posting_id, direction, amount, balance_after,
+                                    description, posted_at)
+               SELECT * FROM UNNEST($21::uuid[], $22::bigint[], $23::uuid[], $24::uuid[], $25::text[],
+                                    $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[])
+           )
+           SELECT balances_as_read(count(*), cardinality($1)) AS "checked?",
+                  outbox_add($30, $31, $32, $33, $34, $35) AS "added?"
+           FROM changed"#,
+        &balances.accounts,
+        &balances.posted,
+        &balances.held,
+        &balances.entries,
+        &balances.updated,
+        &balances.was_posted,
+        &balances.was_held,
+        &balances.was_entries,
+        &balances.statuses as &[&str],
+        &balances.floors as &[Option<i64>],
+        &balances.ceilings as &[Option<i64>],
+        &postings.ids,
+        &postings.hashes as &[&[u8]],
+        &postings.kinds as &[&str],
+        &postings.outcomes as &[&str],
+        &postings.refusals as &[Option<serde_json::Value>],
+        &postings.times,
+        &postings.holds as &[Option<Uuid>],
+        &postings.taken_back as &[Option<Uuid>],
+        &postings.groups as &[Option<Uuid>],
+        &entries.accounts,
+        &entries.sequences,
+        &entries.ids,
+        &entries.postings,
+        &entries.directions as &[&str],
+        &entries.amounts,
+        &entries.after,
+        &entries.descriptions as &[&str],
+        &entries.times,
+        events.topic,
+        &events.ids,
+        &events.keys as &[&str],
+        &events.types as &[&str],
+        &events.payloads as &[&str],
+        events.created_at,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
+/// One that is in the way is somebody else's, placed under the same id since we looked, when it is final already (none of ours
+/// changes once it is final) or of another account or amount. One that is like ours would be overwritten, and then the
+/// key of `postings` undoes all of this.
 async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError> {
     let holds: Vec<&Hold> = book.changed().holds.iter().filter_map(|id| book.hold(*id)).collect();
     if holds.is_empty() {
@@ -58,7 +147,7 @@ async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError>
                               $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
          ON CONFLICT ON CONSTRAINT holds_pkey DO UPDATE
          SET captured = excluded.captured, status = excluded.status, closed_at = excluded.closed_at
-         WHERE holds.status = 'held'",
+         WHERE holds.status = 'held' AND holds.account_id = excluded.account_id AND holds.amount = excluded.amount",
         &ids,
         &accounts,
         &amounts,
@@ -72,123 +161,6 @@ async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError>
     .await?;
     let all = u64::try_from(holds.len()).is_ok_and(|count| count == written.rows_affected());
     if all { Ok(()) } else { Err(LedgerError::Raced) }
-}
-
-/// In id order: of two lists with the same new ids, one waits at the first of them, and neither in a circle.
-async fn insert_postings_in_op(op: &mut Op, decided: &[Decided<'_>]) -> Result<(), LedgerError> {
-    if decided.is_empty() {
-        return Ok(());
-    }
-    let mut sorted: Vec<&Decided<'_>> = decided.iter().collect();
-    sorted.sort_by_key(|decided| decided.posting.id());
-    let ids: Vec<Uuid> = sorted.iter().map(|decided| decided.posting.id().uuid()).collect();
-    let hashes: Vec<Vec<u8>> = sorted.iter().map(|decided| decided.posting.content_hash().to_vec()).collect();
-    let kinds: Vec<String> = sorted.iter().map(|decided| decided.posting.kind().name().to_owned()).collect();
-    let outcomes: Vec<String> = sorted.iter().map(|decided| decided.outcome.name().to_owned()).collect();
-    let refusals: Vec<Option<serde_json::Value>> = sorted
-        .iter()
-        .map(|decided| decided.outcome.refusal().map(serde_json::to_value).transpose())
-        .collect::<Result<_, _>>()
-        .map_err(|error| LedgerError::corrupt(&error))?;
-    let times: Vec<_> = sorted.iter().map(|decided| decided.at).collect();
-    let holds: Vec<Option<Uuid>> = sorted.iter().map(|decided| hold_of(decided)).collect();
-    let taken_back: Vec<Option<Uuid>> = sorted.iter().map(|decided| taken_back_by(decided)).collect();
-    let groups: Vec<Option<Uuid>> = sorted.iter().map(|decided| decided.posting.group()).collect();
-    sqlx::query!(
-        "INSERT INTO postings (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back, group_id)
-         SELECT id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back, group_id
-         FROM UNNEST($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::uuid[],
-                     $8::uuid[], $9::uuid[])
-              WITH ORDINALITY
-              AS new (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back, group_id, place)
-         ORDER BY place",
-        &ids,
-        &hashes,
-        &kinds,
-        &outcomes,
-        &refusals as &[Option<serde_json::Value>],
-        &times,
-        &holds as &[Option<Uuid>],
-        &taken_back as &[Option<Uuid>],
-        &groups as &[Option<Uuid>],
-    )
-    .execute(&mut **op)
-    .await?;
-    Ok(())
-}
-
-/// The hold that a posting has captured or released.
-fn hold_of(decided: &Decided<'_>) -> Option<Uuid> {
-    match decided.posting.action() {
-        Action::Capture { hold, .. } | Action::Release { hold } if decided.is_posted() => Some(hold.uuid()),
-        _ => None,
-    }
-}
-
-fn taken_back_by(decided: &Decided<'_>) -> Option<Uuid> {
-    takes_back(decided.posting.action()).filter(|_| decided.is_posted()).map(TransactionId::uuid)
-}
-
-async fn insert_entries_in_op(op: &mut Op, entries: &Entries<'_>) -> sqlx::Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let accounts: Vec<Uuid> = entries.iter().map(|(_, entry, _)| entry.account.uuid()).collect();
-    let sequences: Vec<i64> = entries.iter().map(|(_, entry, _)| entry.sequence).collect();
-    let ids: Vec<Uuid> = entries.iter().map(|(_, _, id)| *id).collect();
-    let postings: Vec<Uuid> = entries.iter().map(|(decided, ..)| decided.posting.id().uuid()).collect();
-    let directions: Vec<String> =
-        entries.iter().map(|(_, entry, _)| entry.direction.name().to_owned()).collect();
-    let amounts: Vec<i64> = entries.iter().map(|(_, entry, _)| entry.amount).collect();
-    let after: Vec<i64> = entries.iter().map(|(_, entry, _)| entry.balance_after).collect();
-    let texts: Vec<String> =
-        entries.iter().map(|(decided, ..)| decided.posting.description().to_owned()).collect();
-    let times: Vec<_> = entries.iter().map(|(decided, ..)| decided.at).collect();
-    sqlx::query!(
-        "INSERT INTO entries (account_id, sequence, id, posting_id, direction, amount, balance_after,
-                              description, posted_at)
-         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],
-                              $7::bigint[], $8::text[], $9::timestamptz[])",
-        &accounts,
-        &sequences,
-        &ids,
-        &postings,
-        &directions,
-        &amounts,
-        &after,
-        &texts,
-        &times,
-    )
-    .execute(&mut **op)
-    .await?;
-    Ok(())
-}
-
-async fn update_balances_in_op(op: &mut Op, book: &Book) -> sqlx::Result<()> {
-    let changed: Vec<&Account> = book.changed().accounts.iter().filter_map(|id| book.account(*id)).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let accounts: Vec<Uuid> = changed.iter().map(|account| account.id.uuid()).collect();
-    let posted: Vec<i64> = changed.iter().map(|account| account.standing.posted).collect();
-    let held: Vec<i64> = changed.iter().map(|account| account.standing.held).collect();
-    let counts: Vec<i64> = changed.iter().map(|account| account.standing.entries).collect();
-    let times: Vec<_> = changed.iter().map(|account| account.standing.updated_at).collect();
-    sqlx::query!(
-        "UPDATE balances b
-         SET posted = new.posted, held = new.held, entries = new.entries, updated_at = new.updated_at
-         FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
-              AS new (account_id, posted, held, entries, updated_at)
-         WHERE b.account_id = new.account_id",
-        &accounts,
-        &posted,
-        &held,
-        &counts,
-        &times,
-    )
-    .execute(&mut **op)
-    .await?;
-    Ok(())
 }
 
 /// Writes sums over what was read, which is right because every return of a posting locks its payers' balances first. The

@@ -116,7 +116,7 @@ impl Store {
     }
 
     fn keep(&mut self, book: &Book, batch: &Batch<'_>) {
-        for id in &book.changed().accounts {
+        for id in book.changed().accounts.keys() {
             self.accounts.extend(book.account(*id).map(|account| (*id, account.clone())));
         }
         for id in &book.changed().holds {

@@ -10,8 +10,13 @@
 //! | 2 lock, read | `balances` of all touched accounts, in id order, each row as it is once it is locked | one order for all, so nobody waits in a circle |
 //! | 3 know | postings decided before, by id; holds and returns that the batch names | after the lock: whoever wrote the same has committed by now |
 //! | 4 decide | in arrival order, in memory (`rules/`, `batch.rs`) | nothing that is read can change any more |
-//! | 5 write | holds, postings, entries, balances, returns, outbox, as arrays | in id order where a unique index may make us wait |
+//! | 5 write | holds; postings, entries, balances and events in one statement, as arrays; returns | in id order where a unique index may make us wait |
 //! | 6 commit | and only then answer | an answer is a promise |
+//!
+//! This is [`locked`]. Most batches go a shorter way first, [`remembered`]: the process remembers the balances that it wrote
+//! last, decides on them without a lock, and writes everything in a single statement, which fails as a whole unless
+//! every balance in the table is still what was remembered. Then, and whenever a posting would be refused or anything but a plain
+//! movement takes part, the batch is decided under lock. So memory can make a batch slow, never wrong.
 //!
 //! A refusal is one posting's outcome and never fails its neighbours. When the database fails, every caller of the batch
 //! learns that nothing is known to be written, and may send the same again: a posting is decided once for its id. When it fails because of
@@ -23,38 +28,37 @@
 //! what accounts to lock for it. Instances beside each other are right for the same reasons: they share locks and keys,
 //! nothing else.
 
+mod locked;
+mod memory;
+mod remembered;
+
 use std::{
     collections::BTreeSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Instant,
 };
 
-use common_db::{Op, PgPool};
+use common_db::{Line, Op, PgPool};
 use common_utils::{
     clock::SharedClock,
-    crash_point,
     gather::{Gatherer, Limits, Stage},
     money::Currency,
 };
 
 use super::{
     account::{AccountId, PlatformAccount, PlatformIds},
-    batch,
-    book::Book,
     error::LedgerError,
     metrics,
     outcome::PostingResult,
     posting::{AccountRef, Posting},
-    repo::{self, References},
 };
 use crate::SERVICE;
+use memory::Memory;
 
 /// Every lost race makes one posting known, and two callers seldom share even one.
 const ATTEMPTS: u32 = 3;
 /// In legs. A batch of this size is written in some tens of milliseconds; what may wait, in about a second.
 const LIMITS: Limits = Limits { batch: 2_000, waiting: 20_000 };
-
-const OVERDUE_AT_ONCE: i64 = 1_000;
 
 type Results = Result<Vec<PostingResult>, LedgerError>;
 
@@ -68,7 +72,13 @@ pub struct Ledger {
 impl Ledger {
     /// Starts the task that writes; it ends when the ledger is dropped.
     pub fn start(pool: PgPool, clock: SharedClock) -> Self {
-        let writer = Arc::new(Writer { pool, clock, platform: RwLock::default() });
+        let writer = Arc::new(Writer {
+            line: Line::new(pool.clone()),
+            pool,
+            clock,
+            platform: RwLock::default(),
+            memory: Mutex::default(),
+        });
         let carry_out = {
             let writer = Arc::clone(&writer);
             move |lists| Arc::clone(&writer).carry_out(lists)
@@ -88,7 +98,7 @@ impl Ledger {
     /// Posts the list in the caller's transaction, which must not have locked balances itself. After an error the
     /// transaction can only be rolled back; after [`LedgerError::Raced`] it is worth another try at once.
     pub async fn post_in_op(&self, op: &mut Op, postings: &[Posting]) -> Results {
-        self.writer.post_in_op(op, postings).await
+        Ok(self.writer.post_in_op(op, postings).await?.results)
     }
 
     /// Ends the holds whose time is over; says how many.
@@ -100,9 +110,11 @@ impl Ledger {
 #[derive(Debug)]
 struct Writer {
     pool: PgPool,
+    line: Line,
     clock: SharedClock,
     /// They are opened once and never change.
     platform: RwLock<PlatformIds>,
+    memory: Mutex<Memory>,
 }
 
 impl Writer {
@@ -118,7 +130,8 @@ impl Writer {
                 let mut results = results.into_iter();
                 lengths.into_iter().map(|length| Ok(results.by_ref().take(length).collect())).collect()
             }
-            Err(error) if lengths.len() == 1 || error.is_transient() => {
+            // A race is lost by one list; its neighbours have nothing to do with it.
+            Err(error) if lengths.len() == 1 || (error.is_transient() && !error.is_race()) => {
                 lengths.iter().map(|_| Err(error.clone())).collect()
             }
             Err(error) => {
@@ -140,87 +153,32 @@ impl Writer {
 
     async fn post(&self, postings: &[Posting]) -> Results {
         let started = Instant::now();
-        let mut attempt = 1;
-        let results = loop {
-            match self.post_once(postings).await {
-                Err(LedgerError::Raced) if attempt < ATTEMPTS => attempt += 1,
-                other => break other?,
-            }
+        let results = match self.post_remembered(postings).await? {
+            Some(results) => results,
+            None => self.post_locked(postings).await?,
         };
         metrics::wrote(started.elapsed());
         Ok(results)
     }
 
-    async fn post_once(&self, postings: &[Posting]) -> Results {
-        let mut op = common_db::begin(&self.pool).await?;
-        let results = self.post_in_op(&mut op, postings).await?;
-        crash_point!("ledger.before_commit");
-        op.commit().await?;
-        crash_point!("ledger.after_commit");
-        Ok(results)
-    }
-
-    async fn post_in_op(&self, op: &mut Op, postings: &[Posting]) -> Results {
-        let platform = self.platform_in_op(op, postings).await?;
-        let named = References::of(postings);
-        let led_to = repo::accounts_of_in_op(op, &named).await?;
-        let accounts = repo::lock_in_op(op, &touched(postings, &platform, led_to)).await?;
-        crash_point!("ledger.after_lock");
-        let known = repo::known_in_op(op, postings).await?;
-        let now = self.clock.now();
-        let holds = repo::holds_in_op(op, &named, &accounts, now).await?;
-        let earlier = repo::earlier_in_op(op, &named).await?;
-        let mut book = Book::new(accounts, platform).with_holds(holds).with_earlier(earlier);
-        if !book.is_complete() {
-            return Err(LedgerError::Raced);
-        }
-        let batch = batch::decide_all(&mut book, known, postings, now);
-        crash_point!("ledger.after_decide");
-        repo::write_in_op(op, &book, &batch.decided).await?;
-        metrics::decided(postings, &batch.results);
-        metrics::expired(batch.expired);
-        Ok(batch.results)
-    }
-
-    /// A list without postings: phases 2 to 6 on the accounts that have overdue holds, some at a time.
-    async fn expire_overdue(&self) -> Result<usize, LedgerError> {
-        let mut total = 0;
+    async fn post_locked(&self, postings: &[Posting]) -> Results {
+        let mut attempt = 1;
         loop {
-            let now = self.clock.now();
-            let overdue = repo::accounts_with_overdue(&self.pool, now, OVERDUE_AT_ONCE).await?;
-            let mut op = common_db::begin(&self.pool).await?;
-            let accounts = repo::lock_in_op(&mut op, &in_order(overdue)).await?;
-            let holds = repo::holds_in_op(&mut op, &References::default(), &accounts, now).await?;
-            let mut book = Book::new(accounts, PlatformIds::new()).with_holds(holds);
-            let expired = book.expire_overdue(now);
-            repo::write_in_op(&mut op, &book, &[]).await?;
-            op.commit().await?;
-            metrics::expired(expired);
-            total += expired;
-            if expired == 0 {
-                return Ok(total);
+            match self.post_locked_once(postings).await {
+                Err(LedgerError::Raced) if attempt < ATTEMPTS => attempt += 1,
+                other => return other,
             }
         }
     }
 
-    /// Phase 1. Only accounts that were there before this transaction are remembered: it may still be rolled back.
-    async fn platform_in_op(&self, op: &mut Op, postings: &[Posting]) -> Result<PlatformIds, LedgerError> {
-        let wanted = platform_accounts(postings);
-        let remembered = {
-            let known = self.platform.read().unwrap_or_else(PoisonError::into_inner);
-            let found = wanted.iter().filter_map(|code| Some((code.clone(), *known.get(code)?)));
-            found.collect::<PlatformIds>()
-        };
-        if remembered.len() == wanted.len() {
-            return Ok(remembered);
-        }
-        let found = repo::platform_accounts_in_op(op, &wanted).await?;
-        if found.len() < wanted.len() {
-            return repo::open_platform_accounts_in_op(op, &wanted, self.clock.now()).await;
-        }
-        let mut known = self.platform.write().unwrap_or_else(PoisonError::into_inner);
-        known.extend(found.iter().map(|(code, id)| (code.clone(), *id)));
-        Ok(found)
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of the wanted accounts whose ids are remembered.
+    fn known_platform(&self, wanted: &[(PlatformAccount, Currency)]) -> PlatformIds {
+        let known = self.platform.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.iter().filter_map(|code| Some((code.clone(), *known.get(code)?))).collect()
     }
 }
 
