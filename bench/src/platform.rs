@@ -32,6 +32,7 @@ const NO_KAFKA: &str = "127.0.0.1:9";
 /// Running processes; they are killed with it, if they were not stopped before.
 #[derive(Debug)]
 pub(crate) struct Platform {
+    pub(crate) shape: Shape,
     env: Env,
     /// What the processes get beside this one's environment.
     settings: Vec<(String, String)>,
@@ -50,7 +51,7 @@ impl Platform {
         if !shape.kafka {
             settings.push(("KAFKA_BROKERS".to_owned(), NO_KAFKA.to_owned()));
         }
-        let platform = Self { env, settings, logs, children: Vec::new() };
+        let platform = Self { shape, env, settings, logs, children: Vec::new() };
         for service in SERVICES {
             let migrated = platform.command(program(service))?.arg("migrate").output().await?;
             let said = String::from_utf8_lossy(&migrated.stderr);
@@ -59,11 +60,11 @@ impl Platform {
         Ok(platform)
     }
 
-    pub(crate) async fn start(&mut self, shape: Shape) -> anyhow::Result<()> {
-        if shape.one_process {
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        if self.shape.one_process {
             self.spawn("standalone")?;
         } else {
-            if shape.kafka {
+            if self.shape.kafka {
                 topics::ensure(&self.kafka()?).await?;
             }
             self.spawn("identity-service")?;

@@ -114,7 +114,7 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
     }
     let mut platform = Platform::prepare(options.logs.clone(), shape).await?;
     let people: Arc<[Person]> = people::settle(server).await?.into();
-    platform.start(shape).await?;
+    platform.start().await?;
     people::visit(platform.gateway()?, &people).await?;
     let books = Books::open(server);
     let meter = meter.with_parts([platform.parts(), options.servers()].concat());
@@ -124,7 +124,7 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
     let mut rows = Vec::new();
     for load in LOADS.into_iter().filter(|load| options.wants(&named(shape, load))) {
         let row = quiet::measure(options, &meter, || {
-            one(options, shape, &platform, &meter, &books, load, &people, &answers)
+            one(options, &platform, &meter, &books, load, &people, &answers)
         })
         .await?;
         println!("{}: {:.0} a second", named(shape, &load), row.measured.rate());
@@ -148,7 +148,6 @@ impl quiet::Disturbed for Row {
 
 async fn one(
     options: &Options,
-    shape: Shape,
     platform: &Platform,
     meter: &Meter,
     books: &Books,
@@ -171,7 +170,7 @@ async fn one(
     }
     let measured = load::run(senders, options.timing(), meter).await?;
     let (ended, unpublished) = (Instant::now(), books.unpublished().await?);
-    books.settled(shape).await?;
+    books.settled(platform.shape).await?;
     Ok(Row {
         load,
         measured,

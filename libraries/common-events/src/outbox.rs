@@ -93,14 +93,12 @@ impl<'a> Row<'a> {
         let mut rows: Vec<Self> = Vec::new();
         for event in events {
             let fits = |row: &&mut Self| row.topic == event.topic && row.ids.len() < MOST_IN_A_ROW;
-            match rows.iter_mut().rev().find(fits) {
-                Some(row) => row.push(event),
-                None => {
-                    let mut row =
-                        Self { topic: event.topic, created_at: event.created_at, ..Self::default() };
-                    row.push(event);
-                    rows.push(row);
-                }
+            if let Some(row) = rows.iter_mut().rev().find(fits) {
+                row.push(event);
+            } else {
+                let mut row = Self { topic: event.topic, created_at: event.created_at, ..Self::default() };
+                row.push(event);
+                rows.push(row);
             }
         }
         rows

@@ -47,13 +47,16 @@ pub(in crate::ledger) async fn period(
     // Times are kept in microseconds, so what was up to the one before is what was before.
     sqlx::query_as!(
         Period,
-        r#"SELECT n.before AS "before!", n.last AS "last!",
+        r#"WITH n AS MATERIALIZED (
+               SELECT last_entry($1, $2::timestamptz - interval '1 microsecond') AS before,
+                      last_entry($1, $3::timestamptz - interval '1 microsecond') AS last
+           )
+           SELECT n.before AS "before!", n.last AS "last!",
                   COALESCE((SELECT balance_after FROM entries WHERE account_id = $1 AND sequence = n.before), 0)
                   AS "opening!",
                   COALESCE((SELECT balance_after FROM entries WHERE account_id = $1 AND sequence = n.last), 0)
                   AS "closing!"
-           FROM (SELECT last_entry($1, $2::timestamptz - interval '1 microsecond') AS before,
-                        last_entry($1, $3::timestamptz - interval '1 microsecond') AS last) n"#,
+           FROM n"#,
         account.uuid(),
         period.start,
         period.end,
