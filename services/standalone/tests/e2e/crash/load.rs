@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// For the outcome of one transfer, however often it is asked for.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// More than all of them have together.
-const TOO_MUCH: i64 = 1_000_000_000;
+pub(crate) const TOO_MUCH: i64 = 1_000_000_000;
 /// What may be said where the outcome is not known.
 const NOT_NOW: [(u16, &str); 3] =
     [(503, "dependency_unavailable"), (503, "overloaded"), (409, "request_in_progress")];

@@ -47,7 +47,6 @@ impl Writer {
             return Ok(None);
         }
         crash_point!("ledger.after_decide");
-        crash_point!("ledger.before_commit");
         if !batch.decided.is_empty() {
             match repo::write_at_once(&mut line, &book, &batch.decided).await {
                 Ok(()) => {}
