@@ -1,5 +1,5 @@
-//! What an account's history says. Every answer is one index look-up or one short index range, whatever the table's
-//! size.
+//! What an account's history says. Every answer is a few index look-ups and short index ranges, whatever the table's size: by
+//! number directly, by time through the milestone before it and at most 31 entries behind that.
 
 use std::ops::Range;
 
