@@ -109,16 +109,20 @@ impl Relay {
         let mut written = wake::subscribe();
         let mut woken = Instant::now();
         loop {
-            if self.round(&mut connection, &producer).await? == 0 {
-                let pause = if woken.elapsed() < BUSY { BUSY_POLL } else { POLL };
-                // A word and the end of the pause are both a reason to look.
-                tokio::select! {
-                    word = commits.recv() => { word?; woken = Instant::now(); }
-                    _ = written.changed() => woken = Instant::now(),
-                    () = tokio::time::sleep(pause) => {}
-                }
-                while commits.next_buffered().is_some() {}
+            if self.round(&mut connection, &producer).await? > 0 {
+                continue;
             }
+            if woken.elapsed() < BUSY {
+                // No word makes it look sooner: many a word is of another service in this process, or of a commit to come.
+                tokio::time::sleep(BUSY_POLL).await;
+                continue;
+            }
+            tokio::select! {
+                word = commits.recv() => { word?; woken = Instant::now(); }
+                _ = written.changed() => woken = Instant::now(),
+                () = tokio::time::sleep(POLL) => {}
+            }
+            while commits.next_buffered().is_some() {}
         }
     }
 
