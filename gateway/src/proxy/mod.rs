@@ -115,7 +115,8 @@ impl Proxy {
         loop {
             let mut again = Request::new(std::mem::take(&mut body));
             *again.method_mut() = parts.method.clone();
-            *again.headers_mut() = parts.headers.clone();
+            *again.headers_mut() =
+                if left == 0 { std::mem::take(&mut parts.headers) } else { parts.headers.clone() };
             // A service in this process finds it where its own server would have put it.
             again.extensions_mut().insert(ConnectInfo(call.client));
             let tried = self.attempt(peer, again, path, sent).await;
