@@ -3,6 +3,7 @@
 //!
 //! Keys belong to their caller and are kept for ever: where money moves, a late retry must never pay twice.
 
+mod batch;
 mod repeatable;
 
 use axum::{
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
+pub use batch::{ClaimColumns, NewClaim, answers};
 pub use repeatable::{KeyError, RepeatableCall};
 
 use crate::Op;
@@ -155,62 +157,6 @@ async fn remembered(
     )
     .fetch_optional(executor)
     .await
-}
-
-/// One key of a batch. The resource is new with this claim: no other claim names it.
-#[derive(Debug)]
-pub struct NewClaim<'a> {
-    pub caller: String,
-    pub key: &'a IdempotencyKey,
-    pub hash: &'a RequestHash,
-    pub resource_id: Uuid,
-}
-
-/// Claims the keys of a batch with one statement; the answers are in the order of the claims. Of two claims of the
-/// same key one is fresh and the other known.
-pub async fn claim_all_in_op(
-    op: &mut Op,
-    claims: &[NewClaim<'_>],
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Claim>> {
-    let callers: Vec<String> = claims.iter().map(|claim| claim.caller.clone()).collect();
-    let keys: Vec<String> = claims.iter().map(|claim| claim.key.as_str().to_owned()).collect();
-    let hashes: Vec<Vec<u8>> = claims.iter().map(|claim| claim.hash.as_bytes().to_vec()).collect();
-    let resources: Vec<Uuid> = claims.iter().map(|claim| claim.resource_id).collect();
-    // In one sorted order, so that two batches with the same keys do not wait for each other in a ring.
-    let inserted = sqlx::query!(
-        "INSERT INTO idempotency_keys (caller, key, request_hash, resource_id, created_at)
-         SELECT caller, key, request_hash, resource_id, $5
-         FROM UNNEST($1::text[], $2::text[], $3::bytea[], $4::uuid[])
-              AS new (caller, key, request_hash, resource_id)
-         ORDER BY caller, key
-         ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING",
-        &callers,
-        &keys,
-        &hashes,
-        &resources,
-        now,
-    )
-    .execute(&mut **op)
-    .await?;
-    if usize::try_from(inserted.rows_affected()) == Ok(claims.len()) {
-        return Ok(claims.iter().map(|_| Claim::Fresh).collect());
-    }
-    let rows = sqlx::query_as!(
-        Remembered,
-        "SELECT known.request_hash, known.resource_id, known.response_status, known.response_body
-         FROM UNNEST($1::text[], $2::text[]) WITH ORDINALITY AS asked (caller, key, place)
-         JOIN idempotency_keys known USING (caller, key)
-         ORDER BY asked.place",
-        &callers,
-        &keys,
-    )
-    .fetch_all(&mut **op)
-    .await?;
-    let claimed = |claim: &NewClaim<'_>, row: Remembered| {
-        if row.resource_id == Some(claim.resource_id) { Claim::Fresh } else { row.held_against(claim.hash) }
-    };
-    Ok(claims.iter().zip(rows).map(|(claim, row)| claimed(claim, row)).collect())
 }
 
 struct Remembered {

@@ -9,7 +9,7 @@
 use axum::http::HeaderMap;
 use common_db::{
     PgPool,
-    idempotency::{self, Claim, HEADER, IdempotencyKey, KnownKey, NewClaim, RequestHash},
+    idempotency::{self, Claim, ClaimColumns, HEADER, IdempotencyKey, KnownKey, NewClaim, RequestHash},
     migrate::Migrations,
     testing::TestDb,
 };
@@ -34,16 +34,20 @@ async fn claim(pool: &PgPool, wanted: &[(&str, &str, &str)]) -> Vec<(Claim, Uuid
     let claims: Vec<NewClaim<'_>> = parts
         .iter()
         .zip(wanted)
-        .map(|((key, hash, id), (caller, ..))| NewClaim {
-            caller: (*caller).to_owned(),
-            key,
-            hash,
-            resource_id: *id,
-        })
+        .map(|((key, hash, id), (caller, ..))| NewClaim { caller, key, hash, resource_id: *id })
         .collect();
-    let mut op = common_db::begin(pool).await.unwrap();
-    let answers = idempotency::claim_all_in_op(&mut op, &claims, SystemClock.now()).await.unwrap();
-    op.commit().await.unwrap();
+    let columns = ClaimColumns::of(&claims);
+    let mut connection = pool.acquire().await.unwrap();
+    let fresh: Vec<Uuid> = sqlx::query_scalar("SELECT idempotency_claim($1, $2, $3, $4, $5)")
+        .bind(&columns.callers)
+        .bind(&columns.keys)
+        .bind(&columns.hashes)
+        .bind(&columns.resources)
+        .bind(SystemClock.now())
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+    let answers = idempotency::answers(&mut connection, &claims, &fresh).await.unwrap();
     answers.into_iter().zip(parts.iter().map(|(_, _, id)| *id)).collect()
 }
 

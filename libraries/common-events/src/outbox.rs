@@ -88,6 +88,14 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// One row for all of these, which are of one topic and not very many.
+    pub fn of(events: &'a [NewEvent]) -> Self {
+        debug_assert!(
+            events.len() <= MOST_IN_A_ROW && events.iter().all(|event| event.topic == events[0].topic)
+        );
+        Self::all(events).into_iter().next().unwrap_or_default()
+    }
+
     /// The rows of these events. An empty list has none.
     pub fn all(events: &'a [NewEvent]) -> Vec<Self> {
         let mut rows: Vec<Self> = Vec::new();

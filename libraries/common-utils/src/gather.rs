@@ -85,13 +85,18 @@ impl<In: Send + 'static, Out: Send + 'static> Gatherer<In, Out> {
     /// Waits for the answer.
     pub async fn call(&self, call: In, weight: u32) -> Result<Out, Ungathered> {
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(weight) else {
-            counter!(REFUSED, "service" => self.stage.service, "stage" => self.stage.stage).increment(1);
+            self.refused();
             return Err(Ungathered::Full);
         };
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { call, weight, answer, room };
         self.queue.send(waiting).map_err(|_| Ungathered::Broken)?;
         answered.await.map_err(|_| Ungathered::Broken)
+    }
+
+    /// Counts a call that was refused before it came here.
+    pub fn refused(&self) {
+        counter!(REFUSED, "service" => self.stage.service, "stage" => self.stage.stage).increment(1);
     }
 }
 

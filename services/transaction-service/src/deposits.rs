@@ -30,7 +30,7 @@ pub(crate) fn of(event: &Event) -> serde_json::Result<Option<EntrySnapshot>> {
 pub(crate) async fn take_in_op(op: &mut Op, event: &Event, clock: &dyn Clock) -> Result<(), HandlerError> {
     let Some(entry) = of(event)? else { return Ok(()) };
     let deposit = deposit(&entry);
-    if transactions::repo::insert_in_op(op, &[&deposit]).await?.is_empty() {
+    if !transactions::repo::insert_in_op(op, &deposit).await? {
         return Ok(());
     }
     let actor = |_: &Transaction| event.actor.clone();

@@ -70,8 +70,16 @@ fn count(kind: TransactionType, status: Status, times: u64) {
 
 /// Each of these came into its status now.
 pub(crate) fn entered<'a>(transactions: impl IntoIterator<Item = &'a Transaction>) {
+    let mut counts: Vec<(TransactionType, Status, u64)> = Vec::new();
     for transaction in transactions {
-        count(transaction.kind, transaction.status, 1);
+        let (kind, status) = (transaction.kind, transaction.status);
+        match counts.iter_mut().find(|(one, other, _)| (*one, *other) == (kind, status)) {
+            Some((_, _, times)) => *times += 1,
+            None => counts.push((kind, status, 1)),
+        }
+    }
+    for (kind, status, times) in counts {
+        count(kind, status, times);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transactions: what their parties may see of them. Other features write them.
 
+pub(crate) mod columns;
 mod entity;
 pub(crate) mod events;
 pub(crate) mod repo;

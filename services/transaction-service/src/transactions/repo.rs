@@ -9,50 +9,20 @@ use common_utils::{
 use sqlx::types::Uuid;
 
 use super::{
-    entity::{Party, Status, Transaction, TransactionType},
+    columns::{Columns, insert_transactions},
+    entity::{Status, Transaction, TransactionType},
     row::{query_transactions, read},
 };
 
-/// Writes new transactions with one statement; the answer names those that were not there before.
-pub(crate) async fn insert_in_op(op: &mut Op, new: &[&Transaction]) -> sqlx::Result<Vec<TransactionId>> {
-    let wallet = |party: &Option<Party>| party.as_ref().map(|party| party.wallet.uuid());
-    let user = |party: &Option<Party>| party.as_ref().map(|party| party.user.uuid());
-    let name = |party: &Option<Party>| party.as_ref().and_then(|party| party.name.clone());
-    let from_name = |t: &Transaction| name(&t.from).or_else(|| t.outside_name.clone());
-    let inserted = sqlx::query_scalar!(
-        "INSERT INTO transactions (id, type, status, amount, fee, currency, from_wallet_id, to_wallet_id, from_user_id,
-             to_user_id, from_name, to_name, narration, reference, correlation_id, leased_until, created_at, completed_at)
-         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::uuid[],
-             $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-             $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
-         ON CONFLICT ON CONSTRAINT transactions_pkey DO NOTHING
-         RETURNING id",
-        &column(new, |t| t.id.uuid()),
-        &column(new, |t| t.kind.name().to_owned()),
-        &column(new, |t| t.status.name().to_owned()),
-        &column(new, |t| t.amount.amount),
-        &column(new, |t| t.fee.amount),
-        &column(new, |t| t.amount.currency.code().to_owned()),
-        &column(new, |t| wallet(&t.from)) as &[Option<Uuid>],
-        &column(new, |t| wallet(&t.to)) as &[Option<Uuid>],
-        &column(new, |t| user(&t.from)) as &[Option<Uuid>],
-        &column(new, |t| user(&t.to)) as &[Option<Uuid>],
-        &column(new, from_name) as &[Option<String>],
-        &column(new, |t| name(&t.to)) as &[Option<String>],
-        &column(new, |t| t.narration.clone()) as &[Option<String>],
-        &column(new, |t| t.reference.clone()),
-        &column(new, |t| t.correlation_id.clone()),
-        &column(new, |t| t.leased_until) as &[Option<DateTime<Utc>>],
-        &column(new, |t| t.created_at),
-        &column(new, |t| t.completed_at) as &[Option<DateTime<Utc>>],
-    )
-    .fetch_all(&mut **op)
-    .await?;
-    Ok(inserted.into_iter().map(TransactionId::from).collect())
-}
-
-fn column<T>(rows: &[&Transaction], value: impl Fn(&Transaction) -> T) -> Vec<T> {
-    rows.iter().map(|row| value(row)).collect()
+/// Writes a new transaction; the answer is whether it was not there before.
+pub(crate) async fn insert_in_op(op: &mut Op, new: &Transaction) -> sqlx::Result<bool> {
+    let columns = Columns::of(&[new]);
+    let inserted = insert_transactions!(
+        "",
+        " ON CONFLICT ON CONSTRAINT transactions_pkey DO NOTHING RETURNING id",
+        columns
+    );
+    Ok(inserted.fetch_optional(&mut **op).await?.is_some())
 }
 
 pub(crate) async fn find(pool: &PgPool, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {

@@ -3,9 +3,9 @@
 //! Steps of one transfer. Concurrent requests share each of them (`stages.rs`): what arrives while one batch is in a
 //! stage is the next batch of it, and the stages overlap.
 //! 1. plan: find both wallets, and refuse what needs no ledger to refuse. The key stays unused by a refusal;
-//! 2. claim: in one database transaction, the keys, the rows as `initiated` under a lease, and their events;
+//! 2. claim: in one statement, the keys, the rows as `initiated` under a lease, and their events;
 //! 3. post: hand the list to the ledger, by transfer id. No database transaction is open;
-//! 4. settle: in one database transaction, `completed` or `failed` and their events, where they are still `initiated`.
+//! 4. settle: in one statement, `completed` or `failed` and their events, where they are still `initiated`.
 //!
 //! A crash or a lost answer between 2 and 4 leaves `initiated` rows. When their lease is over, recovery (or the
 //! client's retry, whichever comes first) goes on at 3; the ledger answers a posting that it knows as the first time.
@@ -72,7 +72,7 @@ impl Transfers {
         ledger: Ledger,
         lease: TimeDelta,
     ) -> Self {
-        let steps = Steps { pool: pool.clone(), clock: clock.clone(), ledger, lease };
+        let steps = Steps::new(pool.clone(), clock.clone(), ledger, lease);
         Self { pool, clock, directory, stages: Stages::start(&steps), steps }
     }
 
@@ -92,7 +92,7 @@ impl Transfers {
                 // An earlier request with this key has decided, whatever became of the recipient since.
                 let known = idempotency::find(&self.pool, &caller, &key, &hash).await?;
                 return match known {
-                    Some(claim) => self.answer_used_key(claim).await,
+                    Some(claim) => Box::pin(self.answer_used_key(claim)).await,
                     None => Err(refusal),
                 };
             }
@@ -106,7 +106,8 @@ impl Transfers {
             .map_err(|error| TransferError::Internal(error.into()))??;
         match progress {
             Progress::Settled(settled) => Ok(Answer { transaction: settled.into_inner(), replayed: false }),
-            Progress::KeyUsed(claim) => self.answer_used_key(claim).await,
+            // Rare, and large: the future of every transfer would carry it along.
+            Progress::KeyUsed(claim) => Box::pin(self.answer_used_key(claim)).await,
             Progress::Unanswered => Err(TransferError::Unanswered),
         }
     }

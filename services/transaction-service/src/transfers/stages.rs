@@ -1,11 +1,15 @@
 //! Transfers of concurrent requests, gathered: each step is carried out for all that wait for it, one batch of it at a time.
 //!
+//! Claims and settlements wait together: both are written to the same tables, and a statement for both costs little more than
+//! one for either. So a transfer is in three batches, and there are two of them at a time, one here and one in the ledger.
+//!
 //! A batch that fails because of what one transfer brought is tried again one by one, so that only that one fails.
 
 use std::{sync::Arc, time::Instant};
 
 use common_db::idempotency::Claim;
 use common_utils::gather::{Gatherer, Limits, Stage};
+use tokio::sync::Semaphore;
 
 use super::{
     entity::{Decision, Settled},
@@ -15,86 +19,134 @@ use super::{
 use crate::{SERVICE, metrics, transactions::Transaction};
 
 /// The body of a call to the ledger stays well below its limit, whatever the narrations are.
-const BATCH: u32 = 500;
-/// New transfers are refused beyond this; what has been claimed goes on, so the later stages have more room.
-const CLAIMING: u32 = 4_000;
-const BEYOND: u32 = 20_000;
+const POSTED_AT_ONCE: u32 = 500;
+const WRITTEN_AT_ONCE: u32 = 1_000;
+/// New transfers are refused beyond this; what has been claimed goes on, so there is more room for the rest of its way.
+const CLAIMING: usize = 4_000;
+const WAITING: u32 = 20_000;
 
-#[expect(clippy::large_enum_variant, reason = "nearly every one is the large variant")]
 #[derive(Debug)]
-enum Claimed {
-    Fresh(Transaction),
-    Used(Claim),
+enum Work {
+    Claim(NewTransfer),
+    Settle(Decided),
+}
+
+#[derive(Debug)]
+enum Done {
+    Claimed(Transaction),
+    KeyUsed(Claim),
+    /// None: it is not to be found.
+    Settled(Option<Settled>),
 }
 
 type Decided = (Transaction, Decision);
+type Result<T> = std::result::Result<T, StepError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Stages {
-    claim: Gatherer<NewTransfer, Result<Claimed, StepError>>,
-    post: Gatherer<Transaction, Result<Option<Decided>, StepError>>,
-    settle: Gatherer<Decided, Result<Option<Settled>, StepError>>,
+    claiming: Arc<Semaphore>,
+    write: Gatherer<Work, Result<Done>>,
+    post: Gatherer<Transaction, Result<Option<Decided>>>,
 }
 
 impl Stages {
     pub(super) fn start(steps: &Steps) -> Self {
         let steps = Arc::new(steps.clone());
         let of = |stage| Stage { service: SERVICE, stage };
-        let limits = |waiting| Limits { batch: BATCH, waiting };
-        let (claiming, posting, settling) = (Arc::clone(&steps), Arc::clone(&steps), steps);
+        let limits = |batch| Limits { batch, waiting: WAITING };
+        let (writing, posting) = (Arc::clone(&steps), steps);
         Self {
-            claim: Gatherer::start(of("claim"), limits(CLAIMING), move |batch| {
-                claim(Arc::clone(&claiming), batch)
+            claiming: Arc::new(Semaphore::new(CLAIMING)),
+            write: Gatherer::start(of("write"), limits(WRITTEN_AT_ONCE), move |batch| {
+                write(Arc::clone(&writing), batch)
             }),
-            post: Gatherer::start(of("post"), limits(BEYOND), move |batch| post(Arc::clone(&posting), batch)),
-            settle: Gatherer::start(of("settle"), limits(BEYOND), move |batch| {
-                settle(Arc::clone(&settling), batch)
+            post: Gatherer::start(of("post"), limits(POSTED_AT_ONCE), move |batch| {
+                post(Arc::clone(&posting), batch)
             }),
         }
     }
 
     /// Steps 2 to 4 of one transfer.
-    pub(super) async fn carry_out(&self, transfer: NewTransfer) -> Result<Progress, StepError> {
+    pub(super) async fn carry_out(&self, transfer: NewTransfer) -> Result<Progress> {
         let started = Instant::now();
-        let transfer = match self.claim.call(transfer, 1).await?? {
-            Claimed::Fresh(transfer) => transfer,
-            Claimed::Used(claim) => return Ok(Progress::KeyUsed(claim)),
+        let transfer = match self.claim(transfer).await? {
+            Done::Claimed(transfer) => transfer,
+            Done::KeyUsed(claim) => return Ok(Progress::KeyUsed(claim)),
+            Done::Settled(_) => return Err(StepError::Broken),
         };
         // From here on recovery ends what is left behind.
         let Ok(posted) = self.post.call(transfer, 1).await else { return Ok(Progress::Unanswered) };
         let Some(decided) = posted? else { return Ok(Progress::Unanswered) };
-        let Ok(settled) = self.settle.call(decided, 1).await else { return Ok(Progress::Unanswered) };
-        let Some(settled) = settled? else { return Ok(Progress::Unanswered) };
+        let Ok(written) = self.write.call(Work::Settle(decided), 1).await else {
+            return Ok(Progress::Unanswered);
+        };
+        let Done::Settled(Some(settled)) = written? else { return Ok(Progress::Unanswered) };
         metrics::decided(started.elapsed());
         Ok(Progress::Settled(settled))
     }
+
+    async fn claim(&self, transfer: NewTransfer) -> Result<Done> {
+        let Ok(_room) = self.claiming.try_acquire() else {
+            self.write.refused();
+            return Err(StepError::Overloaded);
+        };
+        self.write.call(Work::Claim(transfer), 1).await?
+    }
 }
 
-async fn claim(steps: Arc<Steps>, batch: Vec<NewTransfer>) -> Vec<Result<Claimed, StepError>> {
-    let claims = match steps.claim(&batch).await {
-        Ok(claims) => claims.into_iter().map(Ok).collect(),
-        Err(error) if alike_for_all(&error, batch.len()) => {
-            batch.iter().map(|_| Err(error.clone())).collect()
+async fn write(steps: Arc<Steps>, batch: Vec<Work>) -> Vec<Result<Done>> {
+    let is_claim: Vec<bool> = batch.iter().map(|work| matches!(work, Work::Claim(_))).collect();
+    let (mut new, mut decided) = (Vec::new(), Vec::new());
+    for work in batch {
+        match work {
+            Work::Claim(transfer) => new.push(transfer),
+            Work::Settle(transfer) => decided.push(transfer),
         }
-        Err(_) => {
-            let mut claims = Vec::with_capacity(batch.len());
-            for transfer in &batch {
-                let alone = steps.claim(std::slice::from_ref(transfer)).await;
-                claims.push(alone.and_then(|mut claims| claims.pop().ok_or(StepError::Broken)));
-            }
-            claims
-        }
-    };
-    let claimed = |(transfer, claim): (NewTransfer, Result<Claim, StepError>)| {
+    }
+    let (claims, settled) = write_each(&steps, &new, &decided).await;
+    let claimed = |(transfer, claim): (NewTransfer, Result<Claim>)| {
         claim.map(|claim| match claim {
-            Claim::Fresh => Claimed::Fresh(transfer.transaction),
-            used => Claimed::Used(used),
+            Claim::Fresh => Done::Claimed(transfer.transaction),
+            used => Done::KeyUsed(used),
         })
     };
-    batch.into_iter().zip(claims).map(claimed).collect()
+    let mut claimed = new.into_iter().zip(claims).map(claimed);
+    let mut settled = settled.into_iter().map(|settled| settled.map(Done::Settled));
+    let next = |is_claim: bool| if is_claim { claimed.next() } else { settled.next() };
+    is_claim.into_iter().map(next).map(|done| done.unwrap_or(Err(StepError::Broken))).collect()
 }
 
-async fn post(steps: Arc<Steps>, batch: Vec<Transaction>) -> Vec<Result<Option<Decided>, StepError>> {
+type Each = (Vec<Result<Claim>>, Vec<Result<Option<Settled>>>);
+
+/// The answer to each, in the order of both lists.
+async fn write_each(steps: &Steps, new: &[NewTransfer], decided: &[Decided]) -> Each {
+    let ends: Vec<(&Transaction, Decision)> =
+        decided.iter().map(|(transfer, decision)| (transfer, *decision)).collect();
+    match steps.write(new, &ends, by_sender).await {
+        Ok((claims, mut ended)) => {
+            let settled = ends.iter().map(|(transfer, _)| Ok(ended.remove(&transfer.id)));
+            (claims.into_iter().map(Ok).collect(), settled.collect())
+        }
+        Err(error) if alike_for_all(&error, new.len() + ends.len()) => {
+            let told = |_| Err(error.clone());
+            (new.iter().map(|_| Err(error.clone())).collect(), ends.iter().map(told).collect())
+        }
+        Err(_) => {
+            let (mut claims, mut settled) = (Vec::with_capacity(new.len()), Vec::with_capacity(ends.len()));
+            for transfer in new {
+                let alone = steps.write(std::slice::from_ref(transfer), &[], by_sender).await;
+                claims.push(alone.and_then(|(mut claims, _)| claims.pop().ok_or(StepError::Broken)));
+            }
+            for end in &ends {
+                let alone = steps.write(&[], std::slice::from_ref(end), by_sender).await;
+                settled.push(alone.map(|(_, mut ended)| ended.remove(&end.0.id)));
+            }
+            (claims, settled)
+        }
+    }
+}
+
+async fn post(steps: Arc<Steps>, batch: Vec<Transaction>) -> Vec<Result<Option<Decided>>> {
     match steps.post(&batch).await {
         Ok(decisions) => {
             let decided = |(transfer, decision): (Transaction, Option<Decision>)| {
@@ -103,25 +155,6 @@ async fn post(steps: Arc<Steps>, batch: Vec<Transaction>) -> Vec<Result<Option<D
             batch.into_iter().zip(decisions).map(decided).collect()
         }
         Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
-    }
-}
-
-async fn settle(steps: Arc<Steps>, batch: Vec<Decided>) -> Vec<Result<Option<Settled>, StepError>> {
-    let decided: Vec<(&Transaction, Decision)> =
-        batch.iter().map(|(transfer, decision)| (transfer, *decision)).collect();
-    match steps.settle(&decided, by_sender).await {
-        Ok(mut settled) => batch.iter().map(|(transfer, _)| Ok(settled.remove(&transfer.id))).collect(),
-        Err(error) if alike_for_all(&error, batch.len()) => {
-            batch.iter().map(|_| Err(error.clone())).collect()
-        }
-        Err(_) => {
-            let mut settled = Vec::with_capacity(batch.len());
-            for one in &decided {
-                let alone = steps.settle(std::slice::from_ref(one), by_sender).await;
-                settled.push(alone.map(|mut alone| alone.remove(&one.0.id)));
-            }
-            settled
-        }
     }
 }
 

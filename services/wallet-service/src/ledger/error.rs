@@ -17,6 +17,9 @@ pub enum LedgerError {
     /// counts; roll it back and try again, and it is known.
     #[error("another call was writing the same posting, or one that it names")]
     Raced,
+    /// The accounts are not what the postings were decided on. Nothing was written; decided under lock, it cannot happen.
+    #[error("another call has changed these accounts")]
+    Stale,
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
     #[error(transparent)]
@@ -32,13 +35,13 @@ impl LedgerError {
     }
 
     pub(crate) fn is_race(&self) -> bool {
-        matches!(self, Self::Raced)
+        matches!(self, Self::Raced | Self::Stale)
     }
 
     /// Trying again later may help; nothing was written.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Overloaded | Self::Unanswered | Self::Raced => true,
+            Self::Overloaded | Self::Unanswered | Self::Raced | Self::Stale => true,
             Self::Database(error) => common_db::constraint::is_transient(error),
             Self::Event(_) | Self::Corrupt(_) => false,
         }
@@ -48,7 +51,8 @@ impl LedgerError {
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
         match common_db::constraint::violated(&error) {
-            Some("postings_pkey" | "balances_as_read") => Self::Raced,
+            Some("postings_pkey") => Self::Raced,
+            Some("balances_as_read") => Self::Stale,
             _ => Self::Database(Arc::new(error)),
         }
     }
@@ -76,7 +80,7 @@ impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Overloaded => Self::overloaded().retry_after(Duration::from_secs(1)),
-            LedgerError::Unanswered | LedgerError::Raced => {
+            LedgerError::Unanswered | LedgerError::Raced | LedgerError::Stale => {
                 Self::unavailable(error).retry_after(Duration::from_secs(1))
             }
             LedgerError::Database(error) => common_db::constraint::problem(error),

@@ -1,9 +1,12 @@
 //! What an instance remembers of balances while others change them. Memory may cost a second look; it never decides.
 
+use chrono::TimeDelta;
+use common_utils::{clock::Clock, ids::WalletId};
 use wallet_service::ledger::{AccountStatus, Freeze, RefusalCode, set_bounds_in_op, set_status_in_op};
 
 use crate::{
     ledger_concurrency::{Two, code},
+    ledger_orders::hold,
     support::{equity, leg, of, posting, transfer},
 };
 
@@ -45,9 +48,9 @@ async fn a_freeze_and_a_bound_hold_from_the_next_posting_on() {
         set_status_in_op(&mut op, ada.into(), status).await.unwrap();
         op.commit().await.unwrap();
     };
-    let set_bounds = async |floor| {
+    let set_bounds = async |wallet: WalletId, floor, ceiling| {
         let mut op = common_db::begin(&two.world.db.pool).await.unwrap();
-        set_bounds_in_op(&mut op, ada.into(), floor, None).await.unwrap();
+        set_bounds_in_op(&mut op, wallet.into(), floor, ceiling).await.unwrap();
         op.commit().await.unwrap();
     };
     assert_eq!(pay().await, None);
@@ -55,11 +58,49 @@ async fn a_freeze_and_a_bound_hold_from_the_next_posting_on() {
     assert_eq!(pay().await, Some(RefusalCode::WalletFrozen));
     set_status(AccountStatus::Active).await;
     assert_eq!(pay().await, None);
-    set_bounds(980).await;
+    set_bounds(ada, 980, None).await;
     assert_eq!(pay().await, Some(RefusalCode::InsufficientFunds));
-    set_bounds(970).await;
+    set_bounds(ada, 970, None).await;
     assert_eq!(pay().await, None);
-    assert_eq!(two.world.balance(ada).await, 970);
+    set_bounds(ada, 0, None).await;
+    assert_eq!(pay().await, None);
+    set_bounds(bola, 0, Some(45)).await;
+    assert_eq!(pay().await, Some(RefusalCode::CeilingExceeded));
+    set_bounds(bola, 0, Some(50)).await;
+    assert_eq!(pay().await, None);
+    assert_eq!(two.world.balance(ada).await, 950);
+    two.world.verify().await;
+}
+
+#[tokio::test]
+async fn money_that_another_instance_holds_is_not_paid_out() {
+    let two = Two::open().await;
+    let (_, ada) = two.world.person_with(100).await;
+    let (_, bola) = two.world.person_with(0).await;
+    let pay = async || code(&two.ledgers[0].post(vec![transfer(ada, bola, 10)]).await.unwrap()[0]);
+    assert_eq!(pay().await, None);
+    let until = two.world.clock.now() + TimeDelta::hours(1);
+    two.ledgers[1].post(vec![hold(ada, 85, until)]).await.unwrap();
+    assert_eq!(pay().await, Some(RefusalCode::InsufficientFunds));
+    assert_eq!((two.world.balance(ada).await, two.world.held(ada).await), (90, 85));
+    two.world.verify().await;
+}
+
+/// It would be posted once more by what is remembered.
+#[tokio::test]
+async fn a_posting_that_is_sent_again_is_known_among_new_ones() {
+    let two = Two::open().await;
+    let (_, ada) = two.world.person_with(100).await;
+    let (_, bola) = two.world.person_with(0).await;
+    let first = transfer(ada, bola, 10);
+    for (round, ledger) in [&two.ledgers[0], &two.ledgers[0], &two.ledgers[1]].into_iter().enumerate() {
+        let results =
+            ledger.post(vec![transfer(ada, bola, 1), first.clone(), transfer(bola, ada, 1)]).await.unwrap();
+        let replayed: Vec<bool> = results.iter().map(|result| result.replayed).collect();
+        assert_eq!(replayed, [false, round > 0, false]);
+        assert!(results.iter().all(|result| code(result).is_none()), "{results:?}");
+    }
+    assert_eq!((two.world.balance(ada).await, two.world.balance(bola).await), (90, 10));
     two.world.verify().await;
 }
 

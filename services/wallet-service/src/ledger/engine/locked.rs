@@ -39,7 +39,7 @@ impl Writer {
         let led_to = repo::accounts_of_in_op(op, &named).await?;
         let accounts = repo::lock_in_op(op, &touched(postings, &platform, led_to)).await?;
         crash_point!("ledger.after_lock");
-        let known = repo::known(op, postings).await?;
+        let known = repo::known_in_op(op, postings).await?;
         let now = self.clock.now();
         let holds = repo::holds_in_op(op, &named, &accounts, now).await?;
         let earlier = repo::earlier_in_op(op, &named).await?;

@@ -12,6 +12,23 @@ use crate::ledger::{
     Account, AccountId, AccountStatus, Bounds, LedgerError, PlatformAccount, PlatformIds, Standing,
 };
 
+/// `query_accounts!(after, ids)`: the accounts of these ids, with what stands after the condition.
+macro_rules! query_accounts {
+    ($after:literal, $ids:expr) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
+                      b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
+                      b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
+                      b.updated_at AS "updated_at!"
+               FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
+               WHERE b.account_id = ANY($1)"#
+                + $after,
+            $ids,
+        )
+    };
+}
+
 /// Locks the balances of these accounts until the transaction ends, in id order, and reads each as it is once it is
 /// locked. Accounts that do not exist are left out.
 ///
@@ -22,18 +39,7 @@ pub(in crate::ledger) async fn lock_in_op(
     accounts: &[AccountId],
 ) -> Result<Vec<Account>, LedgerError> {
     let ids: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
-                  b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
-                  b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
-                  b.updated_at AS "updated_at!"
-           FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
-           WHERE b.account_id = ANY($1) ORDER BY b.account_id FOR UPDATE OF b"#,
-        &ids,
-    )
-    .fetch_all(&mut **op)
-    .await?;
+    let rows = query_accounts!(" ORDER BY b.account_id FOR UPDATE OF b", &ids).fetch_all(&mut **op).await?;
     rows.into_iter().map(Account::try_from).collect()
 }
 
@@ -43,18 +49,7 @@ pub(in crate::ledger) async fn read(
     accounts: &[AccountId],
 ) -> Result<Vec<Account>, LedgerError> {
     let ids: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
-                  b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
-                  b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
-                  b.updated_at AS "updated_at!"
-           FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
-           WHERE b.account_id = ANY($1)"#,
-        &ids,
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = query_accounts!("", &ids).fetch_all(connection).await?;
     rows.into_iter().map(Account::try_from).collect()
 }
 

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use common_db::Op;
 use common_utils::ids::TransactionId;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ledger::{
@@ -60,14 +59,14 @@ pub(in crate::ledger) async fn accounts_of_in_op(
 }
 
 /// Which of the postings were decided before, and how.
-pub(in crate::ledger) async fn known(
-    connection: &mut PgConnection,
+pub(in crate::ledger) async fn known_in_op(
+    op: &mut Op,
     postings: &[Posting],
 ) -> Result<HashMap<TransactionId, Known>, LedgerError> {
     let ids: Vec<Uuid> = postings.iter().map(|posting| posting.id().uuid()).collect();
     let rows =
         sqlx::query!("SELECT id, content_hash, refusal, posted_at FROM postings WHERE id = ANY($1)", &ids,)
-            .fetch_all(connection)
+            .fetch_all(&mut **op)
             .await?;
     let read = rows.into_iter().map(|row| {
         let refusal = row.refusal.map(serde_json::from_value::<Refusal>).transpose();

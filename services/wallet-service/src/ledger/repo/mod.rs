@@ -15,6 +15,6 @@ pub(super) use accounts::{
 };
 pub(super) use history::{balance_at, entries, numbered, period};
 pub(super) use holds::{accounts_with_overdue, any_overdue};
-pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known};
+pub(super) use known::{References, accounts_of_in_op, earlier_in_op, holds_in_op, known_in_op};
 pub(super) use verify::{begin_snapshot, counted_in_op, differences_in_op, try_lead};
 pub(super) use write::{write_at_once, write_in_op};

@@ -39,8 +39,7 @@ pub(in crate::ledger) async fn write_at_once(
 ) -> Result<(), LedgerError> {
     let entries = columns::entries(decided, ids::new_id);
     let events = events::of(book, entries.iter().copied())?;
-    let rows: Vec<outbox::Row<'_>> = outbox::Row::all(&events);
-    write(connection, book, decided, &entries, &rows.into_iter().next().unwrap_or_default()).await?;
+    write(connection, book, decided, &entries, &outbox::Row::of(&events)).await?;
     outbox::soon(&events);
     Ok(())
 }
