@@ -2,7 +2,7 @@
 # Measures the platform beside its yardsticks, on a Postgres of its own that keeps what it commits, and verifies the
 # books after every load.
 #
-#   scripts/bench.sh ledger|transfers|reads|scale [--quick] [--only PART]
+#   scripts/bench.sh ledger|transfers|reads|scale [--quick] [--only PART] [--seconds N]
 #
 #   ledger       the posting engine in one process, beside one database transaction a posting
 #   transfers    transfers over HTTP through the gateway, with the platform in one process and in several
@@ -10,6 +10,7 @@
 #   scale        the same postings and reads on ledgers of growing size; monthly partitions beside one table
 #   --quick      short loads on small data, to see that everything works; printed and not kept
 #   --only PART  only loads whose name has PART in it; printed and not kept
+#   --seconds N  each load of transfers for so long, to see whether memory grows; printed and not kept
 #
 # Each command measures pgbench (TPC-B) in the same run, and replaces its section of docs/benchmarks.md. The cluster is kept
 # in ~/.cache/wallet-platform/bench, so that pgbench's tables are filled once.
@@ -33,7 +34,7 @@ while (($# > 0)); do
         command=$1
         ;;
     --quick) arguments+=("$1") ;;
-    --only)
+    --only | --seconds)
         (($# > 1)) || misuse "$1 needs a value"
         arguments+=("$1" "$2")
         shift

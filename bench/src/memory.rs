@@ -50,31 +50,43 @@ impl Memory {
     }
 }
 
+/// What processes held over a time.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) at_half_time: Vec<Memory>,
+    pub(crate) at_most: Vec<Memory>,
+}
+
 /// Looks again and again, until it is asked.
 #[derive(Debug)]
-pub(crate) struct Peak {
-    most: Arc<Mutex<Vec<Memory>>>,
+pub(crate) struct Watch {
+    seen: Arc<Mutex<Vec<Vec<Memory>>>>,
     task: JoinHandle<()>,
 }
 
-impl Peak {
-    pub(crate) fn watch(parts: Vec<Part>) -> Self {
-        let most = Arc::new(Mutex::new(Memory::of(&parts)));
-        let seen = Arc::clone(&most);
+impl Watch {
+    pub(crate) fn start(parts: Vec<Part>) -> Self {
+        let seen = Arc::new(Mutex::new(vec![Memory::of(&parts)]));
+        let noted = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = Memory::of(&parts);
-                let mut most = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                *most = most.iter().zip(now).map(|(most, now)| most.most(now)).collect();
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(now);
             }
         });
-        Self { most, task }
+        Self { seen, task }
     }
 
-    /// The most that each has held.
-    pub(crate) fn end(self) -> Vec<Memory> {
+    pub(crate) fn end(self) -> Held {
         self.task.abort();
-        self.most.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = |most: Vec<Memory>, now: &Vec<Memory>| -> Vec<Memory> {
+            most.iter().zip(now).map(|(most, now)| most.most(*now)).collect()
+        };
+        Held {
+            at_half_time: seen.get(seen.len() / 2).cloned().unwrap_or_default(),
+            at_most: seen.iter().fold(seen.first().cloned().unwrap_or_default(), most),
+        }
     }
 }

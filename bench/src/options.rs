@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Only the loads whose name has this in it. Printed and not kept.
     #[arg(long, global = true)]
     pub(crate) only: Option<String>,
+    /// How long each load of `transfers` is measured, in seconds: to see whether memory grows. Printed and not kept.
+    #[arg(long, global = true)]
+    pub(crate) seconds: Option<u64>,
     /// The document whose section is replaced by what was measured.
     #[arg(long, global = true, env = "BENCH_DOCUMENT", default_value = "docs/benchmarks.md")]
     pub(crate) document: PathBuf,
@@ -63,6 +66,12 @@ impl Options {
         Timing { warm_up: Duration::from_secs(warm_up), measured: Duration::from_secs(measured) }
     }
 
+    /// Of transfers.
+    pub(crate) fn load_timing(&self) -> Timing {
+        let timing = self.timing();
+        Timing { measured: self.seconds.map_or(timing.measured, Duration::from_secs), ..timing }
+    }
+
     /// Servers that the benchmark did not start, as parts of what is measured.
     pub(crate) fn servers(&self) -> Vec<Part> {
         let named = |name: &str| SERVERS.into_iter().find(|server| *server == name);
@@ -75,6 +84,6 @@ impl Options {
 
     /// Whether what was measured is worth keeping.
     pub(crate) fn keeps(&self) -> bool {
-        !self.quick && self.only.is_none()
+        !self.quick && self.only.is_none() && self.seconds.is_none()
     }
 }

@@ -122,9 +122,15 @@ fn who(runs: &[Run]) -> Table {
 }
 
 fn memory(runs: &[Run]) -> Table {
-    let mut table = Table::new(&["memory MB, resident / anonymous", "at rest", "at most", "after the loads"]);
+    let mut table = Table::new(&[
+        "memory MB, resident / anonymous",
+        "at rest",
+        "at half time",
+        "at most",
+        "after the loads",
+    ]);
     for held in runs.iter().flat_map(|run| &run.memory) {
-        let shown = [held.at_rest, held.at_most, held.after].map(Memory::shown);
+        let shown = [held.at_rest, held.at_half_time, held.at_most, held.after].map(Memory::shown);
         table.push([vec![held.process.to_owned()], shown.into()].concat());
     }
     table

@@ -22,8 +22,8 @@ use crate::{
     database::{self, Server},
     load::{self, Caller, Measured},
     machine,
-    memory::{Memory, Peak},
-    meter::Meter,
+    memory::{self, Memory},
+    meter::{Meter, Part},
     options::Options,
     people::{self, PEOPLE, Person},
     platform::{self, Platform, SERVICES, Shape},
@@ -83,6 +83,7 @@ pub(crate) struct Run {
 pub(crate) struct Held {
     pub(crate) process: &'static str,
     pub(crate) at_rest: Memory,
+    pub(crate) at_half_time: Memory,
     pub(crate) at_most: Memory,
     pub(crate) after: Memory,
 }
@@ -120,7 +121,7 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
     let meter = meter.with_parts([platform.parts(), options.servers()].concat());
     let answers = Arc::<Answers>::default();
     let at_rest = Memory::of(&platform.parts());
-    let peak = Peak::watch(platform.parts());
+    let watch = memory::Watch::start(platform.parts());
     let mut rows = Vec::new();
     for load in LOADS.into_iter().filter(|load| options.wants(&named(shape, load))) {
         let row = quiet::measure(options, &meter, || {
@@ -130,14 +131,28 @@ async fn shaped(options: &Options, server: &Server, meter: &Meter, shape: Shape)
         println!("{}: {:.0} a second", named(shape, &load), row.measured.rate());
         rows.push(row);
     }
-    let held = at_rest.into_iter().zip(peak.end()).zip(Memory::of(&platform.parts())).zip(platform.parts());
-    let memory =
-        held.map(|(((at_rest, at_most), after), (process, _))| Held { process, at_rest, at_most, after });
+    let memory = held(&platform, &at_rest, &watch.end());
     let others = answers.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let run = Run { shape, rows, others, memory: memory.collect(), completed: books.verify(&answers).await? };
+    let run = Run { shape, rows, others, memory, completed: books.verify(&answers).await? };
     println!("{}: {} transfers, books exact", sections::shape(shape), run.completed);
     platform.stop().await?;
     Ok(run)
+}
+
+fn held(platform: &Platform, at_rest: &[Memory], meanwhile: &memory::Held) -> Vec<Held> {
+    let parts = platform.parts();
+    let after = Memory::of(&parts);
+    let of = |(place, (process, _)): (usize, &Part)| {
+        let at = |seen: &[Memory]| seen.get(place).copied().unwrap_or_default();
+        Held {
+            process,
+            at_rest: at(at_rest),
+            at_half_time: at(&meanwhile.at_half_time),
+            at_most: at(&meanwhile.at_most),
+            after: at(&after),
+        }
+    };
+    parts.iter().enumerate().map(of).collect()
 }
 
 impl quiet::Disturbed for Row {
@@ -168,7 +183,7 @@ async fn one(
             answers: Arc::clone(answers),
         });
     }
-    let measured = load::run(senders, options.timing(), meter).await?;
+    let measured = load::run(senders, options.load_timing(), meter).await?;
     let (ended, unpublished) = (Instant::now(), books.unpublished().await?);
     books.settled(platform.shape).await?;
     Ok(Row {

@@ -10,7 +10,7 @@ use std::{
 
 use common_utils::{clock::SharedClock, http::Problem};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     jwks::{JwkSet, PublicKey},
 };
 
-const REMEMBERED: u64 = 50_000;
+const REMEMBERED: usize = 50_000;
 /// Unknown keys make us ask at most this often, whoever sends them.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Clocks of two machines may differ by this much (seconds).

@@ -1,11 +1,11 @@
 //! The credentials of the file, and the tokens that they have verified. A key is parsed once, when the file is
 //! loaded, so a wrong one is found then.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use ed25519_dalek::{Signature, VerifyingKey, pkcs8::DecodePublicKey};
 use http::HeaderValue;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -13,8 +13,7 @@ use super::{Refusal, token::Token};
 use crate::config::Config;
 
 /// Some 10 MB.
-const REMEMBERED: u64 = 50_000;
-const FORGOTTEN_UNUSED: Duration = Duration::from_mins(15);
+const REMEMBERED: usize = 50_000;
 
 /// Whom a credential belongs to, as the headers for the service say it.
 #[derive(Debug)]
@@ -63,8 +62,7 @@ impl Keyring {
                 credentials.insert(credential.key.clone(), entry);
             }
         }
-        let verified = Cache::builder().max_capacity(REMEMBERED).time_to_idle(FORGOTTEN_UNUSED).build();
-        Ok(Self { credentials, verified })
+        Ok(Self { credentials, verified: Cache::new(REMEMBERED) })
     }
 
     pub(super) fn verify(&self, text: &str) -> Result<Arc<Verified>, Refusal> {
