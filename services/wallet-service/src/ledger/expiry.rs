@@ -3,9 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
+use common_db::Op;
 use tokio_util::sync::CancellationToken;
 
-use super::Ledger;
+use super::{
+    Account, AccountId, Ledger, LedgerError, PlatformIds,
+    book::Book,
+    metrics,
+    repo::{self, References},
+};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,4 +33,21 @@ impl Expiry {
             }
         }
     }
+}
+
+/// Locks these accounts, in the order given, and ends their overdue holds; gives them as they are then, and how many ended.
+pub(super) async fn lock_and_expire_in_op(
+    op: &mut Op,
+    accounts: &[AccountId],
+    now: DateTime<Utc>,
+) -> Result<(Vec<Account>, usize), LedgerError> {
+    let accounts = repo::lock_in_op(op, accounts).await?;
+    let holds = repo::holds_in_op(op, &References::default(), &accounts, now).await?;
+    let mut book = Book::new(accounts, PlatformIds::new()).with_holds(holds);
+    let expired = book.expire_overdue(now);
+    if expired > 0 {
+        repo::write_in_op(op, &book, &[]).await?;
+        metrics::expired(expired);
+    }
+    Ok((book.accounts().cloned().collect(), expired))
 }

@@ -1,9 +1,10 @@
 //! Freezing, closing, bounding. Each takes the same lock as a posting, so every posting is either decided before it or
-//! sees it.
+//! sees it; and ends overdue holds first, as a posting does.
 
+use chrono::{DateTime, Utc};
 use common_db::{Op, constraint};
 
-use super::{Account, AccountId, AccountStatus, LedgerError, repo};
+use super::{Account, AccountId, AccountStatus, LedgerError, expiry::lock_and_expire_in_op, repo};
 
 /// What became of an order to freeze, unfreeze or close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub async fn set_status_in_op(
     op: &mut Op,
     account: AccountId,
     wanted: AccountStatus,
+    now: DateTime<Utc>,
 ) -> Result<StatusChange, LedgerError> {
-    let Some(Account { status, standing, .. }) = repo::lock_in_op(op, &[account]).await?.pop() else {
+    let (mut found, _) = lock_and_expire_in_op(op, &[account], now).await?;
+    let Some(Account { status, standing, .. }) = found.pop() else {
         return Ok(StatusChange::NoSuchAccount);
     };
     if status == wanted {
@@ -53,8 +56,9 @@ pub async fn set_bounds_in_op(
     account: AccountId,
     floor: i64,
     ceiling: Option<i64>,
+    now: DateTime<Utc>,
 ) -> Result<Bounded, LedgerError> {
-    if repo::lock_in_op(op, &[account]).await?.is_empty() {
+    if lock_and_expire_in_op(op, &[account], now).await?.0.is_empty() {
         return Ok(Bounded::NoSuchAccount);
     }
     match repo::set_bounds_in_op(op, account, floor, ceiling).await {

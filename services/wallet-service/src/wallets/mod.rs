@@ -183,7 +183,7 @@ async fn set_status(
 ) -> Result<(), WalletError> {
     let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
     let mut op = common_db::begin(&state.pool).await?;
-    match ledger::set_status_in_op(&mut op, id.into(), status).await? {
+    match ledger::set_status_in_op(&mut op, id.into(), status, state.clock.now()).await? {
         StatusChange::AlreadyApplied => return Ok(()),
         StatusChange::Closed => return Err(WalletError::Closed),
         StatusChange::NotEmpty => return Err(WalletError::NotEmpty),
@@ -215,7 +215,7 @@ async fn set_bounds(
         return Ok(());
     }
     let mut op = common_db::begin(&state.pool).await?;
-    match ledger::set_bounds_in_op(&mut op, id.into(), floor, ceiling).await? {
+    match ledger::set_bounds_in_op(&mut op, id.into(), floor, ceiling, state.clock.now()).await? {
         Bounded::Outside => return Err(WalletError::OutsideBounds),
         Bounded::NoSuchAccount => return Err(WalletError::NotFound),
         Bounded::Executed => {}

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use common_utils::ids::{TransactionId, UserId, WalletId};
-use common_utils::money::{Currency, Money};
+use common_utils::{
+    clock::Clock,
+    ids::{TransactionId, UserId, WalletId},
+    money::{Currency, Money},
+};
 use serde_json::json;
 use wallet_service::ledger::{
     AccountRef, AccountStatus, Freeze, LedgerError, Leg, Outcome, PlatformAccount, PostingResult,
@@ -266,7 +269,9 @@ async fn nothing_moves_once_a_wallet_is_frozen() {
         tokio::task::yield_now().await;
     }
     let mut op = common_db::begin(&world.db.pool).await.unwrap();
-    set_status_in_op(&mut op, bola.into(), AccountStatus::Frozen(Freeze::Both)).await.unwrap();
+    set_status_in_op(&mut op, bola.into(), AccountStatus::Frozen(Freeze::Both), world.clock.now())
+        .await
+        .unwrap();
     // With the lock in hand the balance cannot move any more.
     let frozen_at = world.balance(bola).await;
     op.commit().await.unwrap();

@@ -107,11 +107,12 @@ async fn meddle(world: &World, ledgers: [Arc<Ledger>; 2], wallets: Vec<WalletId>
         let account = wallets[turn % wallets.len()].into();
         for status in [AccountStatus::Frozen(Freeze::Out), AccountStatus::Active] {
             let mut op = common_db::begin(&world.db.pool).await.unwrap();
-            set_status_in_op(&mut op, account, status).await.unwrap();
+            set_status_in_op(&mut op, account, status, world.clock.now()).await.unwrap();
             op.commit().await.unwrap();
         }
         let mut op = common_db::begin(&world.db.pool).await.unwrap();
-        let bounded = set_bounds_in_op(&mut op, account, 0, Some(1_000_000)).await.unwrap();
+        let bounded =
+            set_bounds_in_op(&mut op, account, 0, Some(1_000_000), world.clock.now()).await.unwrap();
         assert_eq!(bounded, Bounded::Executed);
         op.commit().await.unwrap();
         ledgers[turn % 2].expire_overdue().await.unwrap();
@@ -324,7 +325,9 @@ async fn once_a_freeze_is_answered_nothing_leaves_and_money_still_comes_in() {
         tokio::task::yield_now().await;
     }
     let mut op = common_db::begin(&two.world.db.pool).await.unwrap();
-    set_status_in_op(&mut op, ada.into(), AccountStatus::Frozen(Freeze::Out)).await.unwrap();
+    set_status_in_op(&mut op, ada.into(), AccountStatus::Frozen(Freeze::Out), two.world.clock.now())
+        .await
+        .unwrap();
     // With the lock in hand the balance cannot move any more.
     let debits = "entries WHERE direction = 'debit' AND amount = 2";
     let before = two.world.count(debits).await;

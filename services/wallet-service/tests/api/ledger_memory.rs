@@ -45,12 +45,12 @@ async fn a_freeze_and_a_bound_hold_from_the_next_posting_on() {
     let pay = async || code(&two.ledgers[0].post(vec![transfer(ada, bola, 10)]).await.unwrap()[0]);
     let set_status = async |status| {
         let mut op = common_db::begin(&two.world.db.pool).await.unwrap();
-        set_status_in_op(&mut op, ada.into(), status).await.unwrap();
+        set_status_in_op(&mut op, ada.into(), status, two.world.clock.now()).await.unwrap();
         op.commit().await.unwrap();
     };
     let set_bounds = async |wallet: WalletId, floor, ceiling| {
         let mut op = common_db::begin(&two.world.db.pool).await.unwrap();
-        set_bounds_in_op(&mut op, wallet.into(), floor, ceiling).await.unwrap();
+        set_bounds_in_op(&mut op, wallet.into(), floor, ceiling, two.world.clock.now()).await.unwrap();
         op.commit().await.unwrap();
     };
     assert_eq!(pay().await, None);

@@ -12,7 +12,7 @@ mod terms;
 #[path = "../../src/ledger/batch/tests/translate.rs"]
 mod translate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common_utils::{
@@ -92,19 +92,20 @@ impl Run {
     async fn set_status(&mut self, number: u8, status: Status) {
         let mut op = common_db::begin(&self.world.db.pool).await.unwrap();
         let account = self.wallets[usize::from(number)].into();
-        set_status_in_op(&mut op, account, translate::status(status)).await.unwrap();
+        set_status_in_op(&mut op, account, translate::status(status), self.world.clock.now()).await.unwrap();
         op.commit().await.unwrap();
+        self.model.expire(self.now, Some(&BTreeSet::from([of_wallet(number)])));
         self.model.set_status(of_wallet(number), status);
     }
 
     async fn set_bounds(&mut self, number: u8, floor: i64, ceiling: Option<i64>) {
         let mut op = common_db::begin(&self.world.db.pool).await.unwrap();
         let account = self.wallets[usize::from(number)].into();
-        match set_bounds_in_op(&mut op, account, floor, ceiling).await.unwrap() {
+        match set_bounds_in_op(&mut op, account, floor, ceiling, self.world.clock.now()).await.unwrap() {
             Bounded::Outside => op.rollback().await.unwrap(),
             _ => op.commit().await.unwrap(),
         }
-        self.model.set_bounds(of_wallet(number), floor, ceiling);
+        self.model.set_bounds(self.now, of_wallet(number), floor, ceiling);
     }
 
     /// Balances and holds, with those of the model.

@@ -1,5 +1,6 @@
 //! What staff order: freezing by direction, closing, bounds.
 
+use chrono::TimeDelta;
 use common_utils::ids::{self, WalletId};
 use serde_json::{Value, json};
 
@@ -243,6 +244,24 @@ async fn a_balance_stays_within_its_bounds() {
     assert_eq!(world.balance(ada).await, -50);
     // Who owes is not gone.
     assert_eq!(ordered(&world, ada, "close", &order()).await.refusal(), (422, "wallet_not_empty"));
+    world.verify().await;
+}
+
+/// The sweeper is late; whoever comes first ends it, as a posting does.
+#[tokio::test]
+async fn a_hold_whose_time_is_over_keeps_nobody_from_bounding_or_closing() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let (_, bola) = world.person_with(0).await;
+    bounded(&world, bola, &bounds(-50, None)).await;
+    world.all_posted(&[hold(ada, 30), hold(bola, 30)]).await;
+    assert_eq!(bounded(&world, ada, &bounds(80, None)).await.refusal(), (422, "wallet_outside_bounds"));
+    assert_eq!(ordered(&world, bola, "close", &order()).await.refusal(), (422, "wallet_not_empty"));
+    world.clock.advance(TimeDelta::days(400));
+    assert_eq!(bounded(&world, ada, &bounds(80, None)).await.body["floor"], 80);
+    assert_eq!(ordered(&world, bola, "close", &order()).await.body["status"], "closed");
+    assert_eq!((world.held(ada).await, world.held(bola).await), (0, 0));
+    assert_eq!(world.count("holds WHERE status = 'expired'").await, 2);
     world.verify().await;
 }
 

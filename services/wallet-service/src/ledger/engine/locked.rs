@@ -9,6 +9,7 @@ use super::{Results, Writer, in_order, platform_accounts, touched};
 use crate::ledger::{
     Account, LedgerError, PlatformIds, Posting, PostingResult, batch,
     book::Book,
+    expiry::lock_and_expire_in_op,
     metrics,
     repo::{self, References},
 };
@@ -63,13 +64,8 @@ impl Writer {
             let now = self.clock.now();
             let overdue = repo::accounts_with_overdue(&self.pool, now, OVERDUE_AT_ONCE).await?;
             let mut op = common_db::begin(&self.pool).await?;
-            let accounts = repo::lock_in_op(&mut op, &in_order(overdue)).await?;
-            let holds = repo::holds_in_op(&mut op, &References::default(), &accounts, now).await?;
-            let mut book = Book::new(accounts, PlatformIds::new()).with_holds(holds);
-            let expired = book.expire_overdue(now);
-            repo::write_in_op(&mut op, &book, &[]).await?;
+            let (_, expired) = lock_and_expire_in_op(&mut op, &in_order(overdue), now).await?;
             op.commit().await?;
-            metrics::expired(expired);
             total += expired;
             if expired == 0 {
                 return Ok(total);

@@ -57,7 +57,7 @@ impl Run {
             }
             Turn::Bounds(number, floor, ceiling) => {
                 self.store.set_bounds(of_wallet(*number), *floor, *ceiling);
-                self.model.set_bounds(of_wallet(*number), *floor, *ceiling);
+                self.model.set_bounds(Time::MIN, of_wallet(*number), *floor, *ceiling);
             }
         }
         (Vec::new(), Vec::new())

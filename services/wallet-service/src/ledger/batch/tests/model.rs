@@ -124,13 +124,15 @@ impl Model {
         }
     }
 
-    /// Bounds the account, if it is within the bounds.
-    pub(crate) fn set_bounds(&mut self, account: Account, floor: i64, ceiling: Option<i64>) {
-        let available = self.balances[&account].posted - self.held(account);
-        let Some(balance) = self.balances.get_mut(&account) else { return };
+    /// Bounds the account, if it is within the bounds once its overdue holds have ended.
+    pub(crate) fn set_bounds(&mut self, now: Time, account: Account, floor: i64, ceiling: Option<i64>) {
+        let lasting = |hold: &&Hold| hold.account == account && hold.stage == Stage::Held && hold.until > now;
+        let held: i128 = self.holds.values().filter(lasting).map(Hold::left).sum();
         let (floor, ceiling) = (i128::from(floor), ceiling.map(i128::from));
-        if available >= floor && ceiling.is_none_or(|ceiling| balance.posted <= ceiling) {
+        let Some(balance) = self.balances.get_mut(&account) else { return };
+        if balance.posted - held >= floor && ceiling.is_none_or(|ceiling| balance.posted <= ceiling) {
             (balance.floor, balance.ceiling) = (Some(floor), ceiling);
+            self.expire(now, Some(&BTreeSet::from([account])));
         }
     }
 

@@ -239,7 +239,7 @@ impl Composer {
             Turn::Wait(by) => self.now += by,
             Turn::Status(number, status) => self.model.set_status(of_wallet(*number), *status),
             Turn::Bounds(number, floor, ceiling) => {
-                self.model.set_bounds(of_wallet(*number), *floor, *ceiling);
+                self.model.set_bounds(Time::MIN, of_wallet(*number), *floor, *ceiling);
             }
         }
         turn
