@@ -12,7 +12,7 @@
 #   --only PART  only loads whose name has PART in it; printed and not kept
 #   --seconds N  each load of transfers for so long, to see whether memory grows; printed and not kept
 #
-# Each command measures pgbench (TPC-B) in the same run, and replaces its section of docs/benchmarks.md. The cluster is kept
+# ledger and transfers measure pgbench (TPC-B) in the same run. Each command replaces its section of docs/benchmarks.md. The cluster is kept
 # in ~/.cache/wallet-platform/bench, so that pgbench's tables are filled once.
 set -euo pipefail
 # Numbers of a build for debugging say nothing.

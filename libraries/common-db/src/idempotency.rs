@@ -85,7 +85,7 @@ impl RequestHash {
 /// What became of an attempt to claim a key.
 #[derive(Debug, PartialEq)]
 pub enum Claim {
-    /// The key is new: do the work in this transaction.
+    /// The key is new: the work is done in this transaction, or was in this statement.
     Fresh,
     /// The key was used for the same request.
     Known(KnownKey),

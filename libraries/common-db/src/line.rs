@@ -1,4 +1,5 @@
-//! A connection that a stage keeps for itself from one batch to the next.
+//! A connection that a stage keeps for itself from one batch to the next. Where two use a line at the same time, one of them has
+//! a connection of the pool.
 //!
 //! A pool makes sure that a connection is alive when it is taken and when it is given back. Each is a round trip, which is
 //! as much as a short statement costs; a stage that sends one batch after the other need not pay it.
@@ -22,7 +23,7 @@ pub struct Line {
     kept: Slot,
 }
 
-type Slot = Arc<Mutex<Vec<Kept>>>;
+type Slot = Arc<Mutex<Option<Kept>>>;
 
 #[derive(Debug)]
 struct Kept {
@@ -46,7 +47,7 @@ impl Line {
         tokio::spawn(async move {
             closed.await;
             if let Some(slot) = slot.upgrade() {
-                slot.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
         });
         Self { pool, kept }
@@ -58,7 +59,7 @@ impl Line {
 
     /// The kept connection, or another one of the pool.
     pub async fn take(&self) -> sqlx::Result<Lent> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Kept { connection, taken, used }) = kept
             && used.elapsed() < REST
             && taken.elapsed() < KEPT_AT_MOST
@@ -71,10 +72,13 @@ impl Line {
     /// Keeps it for the next time; nothing may have failed on it.
     pub fn keep(&self, Lent { connection, taken }: Lent) {
         let mut slot = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.push(Kept { connection, taken, used: Instant::now() });
+        // More than one would never be used again, and be missing in the pool.
+        if slot.is_none() {
+            *slot = Some(Kept { connection, taken, used: Instant::now() });
+        }
         // Asked last: who closes the pool marks it first, and then has the slot emptied.
         if self.pool.is_closed() {
-            slot.clear();
+            slot.take();
         }
     }
 }

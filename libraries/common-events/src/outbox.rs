@@ -70,8 +70,8 @@ pub async fn publish_in_op(op: &mut Op, events: &[NewEvent]) -> Result<(), Outbo
 }
 
 /// For a statement that writes them itself, by `outbox_add`: tells the relay that they will be there in a moment.
-pub fn soon(events: &[NewEvent]) {
-    if !events.is_empty() {
+pub fn soon<'a>(events: impl IntoIterator<Item = &'a NewEvent>) {
+    if events.into_iter().next().is_some() {
         wake::soon();
     }
 }
@@ -89,11 +89,16 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// One row for all of these, which are of one topic and not very many.
-    pub fn of(events: &'a [NewEvent]) -> Self {
-        debug_assert!(
-            events.len() <= MOST_IN_A_ROW && events.iter().all(|event| event.topic == events[0].topic)
-        );
-        Self::all(events).into_iter().next().unwrap_or_default()
+    pub fn of(events: impl IntoIterator<Item = &'a NewEvent>) -> Self {
+        let mut row = Self::default();
+        for event in events {
+            debug_assert!(row.ids.is_empty() || row.topic == event.topic);
+            if row.ids.is_empty() {
+                (row.topic, row.created_at) = (event.topic, event.created_at);
+            }
+            row.push(event);
+        }
+        row
     }
 
     /// The rows of these events. An empty list has none.

@@ -3,7 +3,7 @@
 
 use common_db::Op;
 use common_events::{
-    Event, HandlerError,
+    Event, HandlerError, NewEvent,
     contracts::{EntrySnapshot, WalletCredited},
     outbox,
 };
@@ -34,7 +34,8 @@ pub(crate) async fn take_in_op(op: &mut Op, event: &Event, clock: &dyn Clock) ->
         return Ok(());
     }
     let actor = |_: &Transaction| event.actor.clone();
-    let events = events::of_present_status(&[&deposit], actor, clock)?;
+    let told = events::of_present_status(&[&deposit], actor, clock)?;
+    let events: Vec<NewEvent> = told.into_iter().map(|(_, event)| event).collect();
     Ok(outbox::publish_in_op(op, &events).await?)
 }
 

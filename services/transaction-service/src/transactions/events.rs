@@ -5,17 +5,17 @@ use common_events::{
     contracts::{TransactionCompleted, TransactionFailed, TransactionInitiated, TransactionSnapshot},
     outbox::OutboxError,
 };
-use common_utils::clock::Clock;
+use common_utils::{clock::Clock, ids::TransactionId};
 
 use super::entity::{Party, Status, Transaction};
 use crate::SERVICE_NAME;
 
-/// The event of each transaction's present status, under the correlation id of the call that it came from.
+/// The event of each transaction's present status, where it has one, under the correlation id of the call that it came from.
 pub(crate) fn of_present_status(
     transactions: &[&Transaction],
     actor: impl Fn(&Transaction) -> Actor,
     clock: &dyn Clock,
-) -> Result<Vec<NewEvent>, OutboxError> {
+) -> Result<Vec<(TransactionId, NewEvent)>, OutboxError> {
     let mut events = Vec::with_capacity(transactions.len());
     for transaction in transactions {
         let context = EventContext::of_request(
@@ -25,7 +25,7 @@ pub(crate) fn of_present_status(
             transaction.correlation_id.clone(),
             transaction.traceparent.clone(),
         );
-        events.extend(event(transaction, &context)?);
+        events.extend(event(transaction, &context)?.map(|event| (transaction.id, event)));
     }
     Ok(events)
 }

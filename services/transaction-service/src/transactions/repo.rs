@@ -6,7 +6,7 @@ use common_utils::{
     http::paging::Limit,
     ids::{TransactionId, WalletId},
 };
-use sqlx::types::Uuid;
+use sqlx::{PgExecutor, types::Uuid};
 
 use super::{
     columns::{Columns, insert_transactions},
@@ -25,10 +25,13 @@ pub(crate) async fn insert_in_op(op: &mut Op, new: &Transaction) -> sqlx::Result
     Ok(inserted.fetch_optional(&mut **op).await?.is_some())
 }
 
-pub(crate) async fn find(pool: &PgPool, ids: &[TransactionId]) -> sqlx::Result<Vec<Transaction>> {
+pub(crate) async fn find(
+    executor: impl PgExecutor<'_>,
+    ids: &[TransactionId],
+) -> sqlx::Result<Vec<Transaction>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let rows = query_transactions!("", " FROM transactions t WHERE t.id = ANY($1)", &ids);
-    read(rows.fetch_all(pool).await?)
+    read(rows.fetch_all(executor).await?)
 }
 
 pub(crate) async fn find_one(pool: &PgPool, id: TransactionId) -> sqlx::Result<Option<Transaction>> {

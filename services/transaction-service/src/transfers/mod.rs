@@ -98,13 +98,8 @@ impl Transfers {
             }
         };
         let transfer = NewTransfer { transaction, caller, key, hash };
-        // A client that goes away must not leave the work half done, so it does not run in the client's request.
         let stages = self.stages.clone();
-        let task = async move { stages.carry_out(transfer).await }.in_current_span();
-        let progress = tokio::spawn(correlation::scope(correlation::current(), task))
-            .await
-            .map_err(|error| TransferError::Internal(error.into()))??;
-        match progress {
+        match in_a_task_of_its_own(async move { stages.carry_out(transfer).await }).await?? {
             Progress::Settled(settled) => Ok(Answer { transaction: settled.into_inner(), replayed: false }),
             // Rare, and large: the future of every transfer would carry it along.
             Progress::KeyUsed(claim) => Box::pin(self.answer_used_key(claim)).await,
@@ -152,14 +147,28 @@ impl Transfers {
         if first.status != Status::Initiated {
             return Ok(Answer { transaction: first, replayed: true });
         }
-        let now = self.clock.now();
-        let taken = repo::take_over(&self.pool, first.id, now, now + self.steps.lease).await?;
-        let taken = taken.ok_or(TransferError::InProgress)?;
-        match self.steps.post_and_settle(&[taken], by_sender).await?.pop() {
+        let this = self.clone();
+        let task = async move { this.resume(first.id).await };
+        match in_a_task_of_its_own(task).await?? {
             Some(Progress::Settled(settled)) => {
                 Ok(Answer { transaction: settled.into_inner(), replayed: false })
             }
             _ => Err(TransferError::Unanswered),
         }
     }
+    /// Steps 3 and 4 of a transfer that was left behind.
+    async fn resume(&self, id: TransactionId) -> Result<Option<Progress>, TransferError> {
+        let now = self.clock.now();
+        let taken = repo::take_over(&self.pool, id, now, now + self.steps.lease).await?;
+        let taken = taken.ok_or(TransferError::InProgress)?;
+        Ok(self.steps.post_and_settle(&[taken], by_sender).await?.pop().transpose()?)
+    }
+}
+
+/// A client that goes away must not leave the work half done, so it does not run in the client's request.
+async fn in_a_task_of_its_own<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, TransferError> {
+    let task = correlation::scope(correlation::current(), work.in_current_span());
+    tokio::spawn(task).await.map_err(|error| TransferError::Internal(error.into()))
 }

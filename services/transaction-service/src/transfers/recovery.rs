@@ -50,9 +50,17 @@ impl Transfers {
                 crash_point!("recovery.after_take");
             }
             let round = self.steps.post_and_settle(&taken, by_recovery).await?;
-            round.iter().for_each(note);
+            let mut ended = true;
+            for (transfer, progress) in taken.iter().zip(round) {
+                let progress = progress.unwrap_or_else(|error| {
+                    tracing::error!(id = %transfer.id, %error, "a transfer that the ledger has decided could not be settled");
+                    Progress::Unanswered
+                });
+                ended &= !matches!(progress, Progress::Unanswered);
+                note(&progress);
+            }
             let more = i64::try_from(taken.len()).unwrap_or(BATCH) >= BATCH;
-            if !more || round.iter().any(|progress| matches!(progress, Progress::Unanswered)) {
+            if !more || !ended {
                 break;
             }
         }

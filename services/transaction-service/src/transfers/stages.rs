@@ -2,8 +2,6 @@
 //!
 //! Claims and settlements wait together: both are written to the same tables, and a statement for both costs little more than
 //! one for either. So a transfer is in three batches, and there are two of them at a time, one here and one in the ledger.
-//!
-//! A batch that fails because of what one transfer brought is tried again one by one, so that only that one fails.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{
     entity::{Decision, Settled},
     error::StepError,
-    steps::{NewTransfer, Progress, Steps, by_sender},
+    steps::{Each, NewTransfer, Progress, Steps, by_sender},
 };
 use crate::{SERVICE, metrics, transactions::Transaction};
 
@@ -103,7 +101,9 @@ async fn write(steps: Arc<Steps>, batch: Vec<Work>) -> Vec<Result<Done>> {
             Work::Settle(transfer) => decided.push(transfer),
         }
     }
-    let (claims, settled) = write_each(&steps, &new, &decided).await;
+    let ends: Vec<(&Transaction, Decision)> =
+        decided.iter().map(|(transfer, decision)| (transfer, *decision)).collect();
+    let Each { claims, settled } = steps.write(&new, &ends, by_sender).await;
     let claimed = |(transfer, claim): (NewTransfer, Result<Claim>)| {
         claim.map(|claim| match claim {
             Claim::Fresh => Done::Claimed(transfer.transaction),
@@ -116,36 +116,6 @@ async fn write(steps: Arc<Steps>, batch: Vec<Work>) -> Vec<Result<Done>> {
     is_claim.into_iter().map(next).map(|done| done.unwrap_or(Err(StepError::Broken))).collect()
 }
 
-type Each = (Vec<Result<Claim>>, Vec<Result<Option<Settled>>>);
-
-/// The answer to each, in the order of both lists.
-async fn write_each(steps: &Steps, new: &[NewTransfer], decided: &[Decided]) -> Each {
-    let ends: Vec<(&Transaction, Decision)> =
-        decided.iter().map(|(transfer, decision)| (transfer, *decision)).collect();
-    match steps.write(new, &ends, by_sender).await {
-        Ok((claims, mut ended)) => {
-            let settled = ends.iter().map(|(transfer, _)| Ok(ended.remove(&transfer.id)));
-            (claims.into_iter().map(Ok).collect(), settled.collect())
-        }
-        Err(error) if alike_for_all(&error, new.len() + ends.len()) => {
-            let told = |_| Err(error.clone());
-            (new.iter().map(|_| Err(error.clone())).collect(), ends.iter().map(told).collect())
-        }
-        Err(_) => {
-            let (mut claims, mut settled) = (Vec::with_capacity(new.len()), Vec::with_capacity(ends.len()));
-            for transfer in new {
-                let alone = steps.write(std::slice::from_ref(transfer), &[], by_sender).await;
-                claims.push(alone.and_then(|(mut claims, _)| claims.pop().ok_or(StepError::Broken)));
-            }
-            for end in &ends {
-                let alone = steps.write(&[], std::slice::from_ref(end), by_sender).await;
-                settled.push(alone.map(|(_, mut ended)| ended.remove(&end.0.id)));
-            }
-            (claims, settled)
-        }
-    }
-}
-
 async fn post(steps: Arc<Steps>, batch: Vec<Transaction>) -> Vec<Result<Option<Decided>>> {
     match steps.post(&batch).await {
         Ok(decisions) => {
@@ -156,13 +126,4 @@ async fn post(steps: Arc<Steps>, batch: Vec<Transaction>) -> Vec<Result<Option<D
         }
         Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
     }
-}
-
-/// Nothing would come of trying them one by one.
-fn alike_for_all(error: &StepError, transfers: usize) -> bool {
-    if transfers > 1 && !error.is_transient() {
-        tracing::warn!(%error, transfers, "a batch failed; its transfers are tried one by one");
-        return false;
-    }
-    true
 }

@@ -1,4 +1,5 @@
-//! The steps of transfers, each for a list: one statement or one call, whatever the list's length.
+//! The steps of transfers, each for a list: one statement or one call, whatever the list's length, as long as nobody was there
+//! before. What the database refuses because of one transfer is tried again one by one, so that only that one fails.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +10,7 @@ use common_db::{
 };
 use common_events::{Actor, outbox};
 use common_utils::{clock::SharedClock, crash_point, ids::TransactionId};
-use uuid::Uuid;
+use sqlx::PgConnection;
 
 use super::{
     entity::{self, Decision, Settled},
@@ -44,7 +45,15 @@ pub(super) enum Progress {
 
 /// Transfers that the ledger has decided, and how.
 pub(super) type Decided<'a> = &'a [(&'a Transaction, Decision)];
-pub(super) type Ended = HashMap<TransactionId, Settled>;
+type Ended = HashMap<TransactionId, Settled>;
+
+/// What became of each, in the order of both lists.
+#[derive(Debug, Default)]
+pub(super) struct Each {
+    pub(super) claims: Vec<Result<Claim, StepError>>,
+    /// None: it is not to be found.
+    pub(super) settled: Vec<Result<Option<Settled>, StepError>>,
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Steps {
@@ -66,7 +75,62 @@ impl Steps {
         new: &[NewTransfer],
         decided: Decided<'_>,
         actor: fn(&Transaction) -> Actor,
-    ) -> Result<(Vec<Claim>, Ended), StepError> {
+    ) -> Each {
+        match self.write_at_once(new, decided, actor).await {
+            Ok((claims, mut ended)) => {
+                let settled = decided.iter().map(|(transfer, _)| Ok(ended.remove(&transfer.id)));
+                Each { claims, settled: settled.collect() }
+            }
+            Err(error) if new.len() + decided.len() == 1 || error.is_transient() => Each {
+                claims: new.iter().map(|_| Err(error.clone())).collect(),
+                settled: decided.iter().map(|_| Err(error.clone())).collect(),
+            },
+            Err(error) => {
+                let transfers = new.len() + decided.len();
+                tracing::warn!(%error, transfers, "a batch failed; its transfers are tried one by one");
+                self.write_one_by_one(new, decided, actor).await
+            }
+        }
+    }
+
+    /// Ends with the first failure that all who are left would share.
+    async fn write_one_by_one(
+        &self,
+        new: &[NewTransfer],
+        decided: Decided<'_>,
+        actor: fn(&Transaction) -> Actor,
+    ) -> Each {
+        let mut each = Each::default();
+        let mut gone: Option<StepError> = None;
+        for transfer in new {
+            let alone = match &gone {
+                Some(error) => Err(error.clone()),
+                None => self.write_at_once(std::slice::from_ref(transfer), &[], actor).await,
+            };
+            gone = gone.or_else(|| alone.as_ref().err().filter(|error| error.is_transient()).cloned());
+            each.claims
+                .push(alone.and_then(|(mut claims, _)| claims.pop().unwrap_or(Err(StepError::Broken))));
+        }
+        for end in decided {
+            let alone = match &gone {
+                Some(error) => Err(error.clone()),
+                None => self.write_at_once(&[], std::slice::from_ref(end), actor).await,
+            };
+            gone = gone.or_else(|| alone.as_ref().err().filter(|error| error.is_transient()).cloned());
+            each.settled.push(alone.map(|(_, mut ended)| ended.remove(&end.0.id)));
+        }
+        each
+    }
+
+    async fn write_at_once(
+        &self,
+        new: &[NewTransfer],
+        decided: Decided<'_>,
+        actor: fn(&Transaction) -> Actor,
+    ) -> Result<(Vec<Result<Claim, StepError>>, Ended), StepError> {
+        if new.is_empty() && decided.is_empty() {
+            return Ok((Vec::new(), Ended::new()));
+        }
         let mut decided = decided.to_vec();
         decided.sort_unstable_by_key(|(transfer, _)| transfer.id);
         let ends: Vec<Settlement> =
@@ -77,41 +141,34 @@ impl Steps {
             claims: new.iter().map(NewTransfer::claim).collect(),
             transfers: new.iter().map(|transfer| &transfer.transaction).collect(),
         };
-        let mut events = events::of_present_status(&begun.transfers, by_sender, &*self.clock)?;
-        events.extend(events::of_present_status(&after.iter().collect::<Vec<_>>(), actor, &*self.clock)?);
-        let about: Vec<Uuid> =
-            begun.transfers.iter().copied().chain(&after).map(|transfer| transfer.id.uuid()).collect();
+        let mut told = events::of_present_status(&begun.transfers, by_sender, &*self.clock)?;
+        told.extend(events::of_present_status(&after.iter().collect::<Vec<_>>(), actor, &*self.clock)?);
 
         let mut line = self.line.take().await?;
-        let row = outbox::Row::of(&events);
-        let written = repo::write(&mut line, &begun, &ends, &about, &row, self.clock.now()).await?;
-        outbox::soon(&events);
+        let written = repo::write(&mut line, &begun, &ends, &told, self.clock.now()).await?;
+        outbox::soon(told.iter().map(|(_, event)| event));
         if !new.is_empty() {
             crash_point!("transfer.after_claim");
         }
         if !ends.is_empty() {
             crash_point!("transfer.after_settle");
         }
-        let claims = idempotency::answers(&mut line, &begun.claims, &written.begun).await?;
-        self.line.keep(line);
-        let fresh = begun.transfers.iter().zip(&claims).filter(|(_, claim)| matches!(claim, Claim::Fresh));
-        metrics::entered(fresh.map(|(transfer, _)| *transfer));
-        Ok((claims, self.ended(after, &written).await?))
-    }
-
-    /// Somebody else was faster with those that were not ended here; what they wrote down is the same.
-    async fn ended(&self, after: Vec<Transaction>, written: &Written) -> Result<Ended, StepError> {
-        let (here, elsewhere): (Vec<Transaction>, Vec<Transaction>) =
-            after.into_iter().partition(|transfer| written.ended.contains(&transfer.id));
-        metrics::entered(&here);
-        let mut ended: Ended =
-            here.into_iter().map(|transfer| (transfer.id, Settled::Executed(transfer))).collect();
-        if !elsewhere.is_empty() {
-            let ids: Vec<TransactionId> = elsewhere.iter().map(|transfer| transfer.id).collect();
-            let found = transactions::repo::find(&self.pool, &ids).await?;
-            ended.extend(found.into_iter().map(|transfer| (transfer.id, Settled::AlreadyApplied(transfer))));
+        // It is committed: what fails from here on must not hide it from those who know enough already.
+        let claims = idempotency::answers(&mut line, &begun.claims, written.begun.len()).await;
+        let (ended, found) = ended(&mut line, after, &written).await;
+        if claims.is_ok() && found.is_ok() {
+            self.line.keep(line);
         }
-        Ok(ended)
+        let fresh = begun.transfers.iter().filter(|transfer| written.begun.contains(&transfer.id.uuid()));
+        metrics::entered(fresh.copied());
+        let claims = claims.map_or_else(
+            |error| claims_without_answers(&begun, &written, &error.into()),
+            |claims| claims.into_iter().map(Ok).collect(),
+        );
+        if let Err(error) = found {
+            tracing::warn!(%error, "what others have settled could not be read");
+        }
+        Ok((claims, ended))
     }
 
     /// Steps 3 and 4, for transfers that the caller holds the lease of; the answers are in their order.
@@ -119,18 +176,19 @@ impl Steps {
         &self,
         held: &[Transaction],
         actor: fn(&Transaction) -> Actor,
-    ) -> Result<Vec<Progress>, StepError> {
+    ) -> Result<Vec<Result<Progress, StepError>>, StepError> {
         if held.is_empty() {
             return Ok(Vec::new());
         }
         let decisions = self.post(held).await?;
         let decided: Vec<(&Transaction, Decision)> =
-            held.iter().zip(decisions).filter_map(|(one, decision)| Some((one, decision?))).collect();
-        let (_, mut settled) = self.write(&[], &decided, actor).await?;
-        let progress = |transfer: &Transaction| {
-            settled.remove(&transfer.id).map_or(Progress::Unanswered, Progress::Settled)
+            held.iter().zip(&decisions).filter_map(|(one, decision)| Some((one, (*decision)?))).collect();
+        let mut settled = self.write(&[], &decided, actor).await.settled.into_iter();
+        let progress = |decision: Option<Decision>| {
+            let settled = decision.and_then(|_| settled.next()).transpose()?.flatten();
+            Ok(settled.map_or(Progress::Unanswered, Progress::Settled))
         };
-        Ok(held.iter().map(progress).collect())
+        Ok(decisions.into_iter().map(progress).collect())
     }
 
     /// Step 3; None where no decision is known, which is then left to recovery.
@@ -155,6 +213,39 @@ impl Steps {
         let soon = TimeDelta::from_std(error::ASK_AGAIN).unwrap_or(self.lease);
         Ok(repo::release(&self.pool, held, self.clock.now() + soon).await?)
     }
+}
+
+/// The fresh ones are known without asking.
+fn claims_without_answers(
+    begun: &Begun<'_>,
+    written: &Written,
+    error: &StepError,
+) -> Vec<Result<Claim, StepError>> {
+    let answer = |claim: &NewClaim<'_>| {
+        if written.begun.contains(&claim.resource_id) { Ok(Claim::Fresh) } else { Err(error.clone()) }
+    };
+    begun.claims.iter().map(answer).collect()
+}
+
+/// Somebody else was faster with those that were not ended here; what they wrote down is the same.
+async fn ended(
+    connection: &mut PgConnection,
+    after: Vec<Transaction>,
+    written: &Written,
+) -> (Ended, sqlx::Result<()>) {
+    let (here, elsewhere): (Vec<Transaction>, Vec<Transaction>) =
+        after.into_iter().partition(|transfer| written.ended.contains(&transfer.id));
+    metrics::entered(&here);
+    let mut ended: Ended =
+        here.into_iter().map(|transfer| (transfer.id, Settled::Executed(transfer))).collect();
+    if elsewhere.is_empty() {
+        return (ended, Ok(()));
+    }
+    let ids: Vec<TransactionId> = elsewhere.iter().map(|transfer| transfer.id).collect();
+    let found = transactions::repo::find(connection, &ids).await.map(|found| {
+        ended.extend(found.into_iter().map(|transfer| (transfer.id, Settled::AlreadyApplied(transfer))));
+    });
+    (ended, found)
 }
 
 impl NewTransfer {

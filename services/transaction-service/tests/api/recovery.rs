@@ -156,6 +156,30 @@ async fn two_instances_end_each_transfer_once() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_settled_does_not_keep_the_others_from_it() {
+    let world = World::new().await;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    let statement = async |text: &'static str| sqlx::query(text).execute(world.pool()).await.unwrap();
+    world.peers.fail(Fault::LoseAnswer);
+    for (key, amount) in [("k1", 10), ("k2", 13), ("k3", 10)] {
+        world.transfer(&ada, key, &between(&ada, &bola, amount)).await;
+    }
+    world.peers.fail(Fault::None);
+    statement("ALTER TABLE transactions ADD CONSTRAINT unlucky CHECK (amount <> 13 OR status = 'initiated')")
+        .await;
+    world.advance(20);
+    let stop = world.run_instance().await;
+    world.wait_for_statuses(&["completed", "initiated", "completed"]).await;
+    statement("ALTER TABLE transactions DROP CONSTRAINT unlucky").await;
+    world.advance(20);
+    world.wait_for_statuses(&["completed"; 3]).await;
+    stop.cancel();
+    assert_eq!(world.peers.book().balance(bola.wallet), 100_033);
+    let told = world.event_types().await;
+    assert_eq!(told.iter().filter(|kind| *kind == "transaction.completed").count(), 3);
+}
+
+#[tokio::test]
 async fn a_posting_that_the_ledger_knows_otherwise_is_left_for_people() {
     let cut = cut_short(Fault::Down).await;
     let id: uuid::Uuid =

@@ -3,7 +3,7 @@
 use common_db::constraint;
 use common_utils::ids;
 
-use crate::support::{World, between};
+use crate::support::{World, between, eventually};
 
 /// The name of the constraint that refuses this.
 async fn refused(world: &World, statement: &'static str) -> String {
@@ -101,4 +101,29 @@ async fn contact_data_is_not_kept_in_the_clear() {
     .unwrap();
     assert!(kept.contains(&bola.wallet.to_string()));
     assert!(!kept.contains(&bola.person.phone) && !kept.contains(&bola.person.email));
+}
+
+/// A plan that was made while the table was empty would read all of it, for as long as its connection lives.
+#[tokio::test]
+async fn transfers_are_found_by_their_index_from_the_first_one_on() {
+    const TRANSFERS: i64 = 30;
+    let world = World::new().await;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    let seen = async || -> (i64, i64) {
+        sqlx::query_as("SELECT seq_scan, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'")
+            .fetch_one(world.pool())
+            .await
+            .unwrap()
+    };
+    let (before, _) = seen().await;
+    for number in 0..TRANSFERS {
+        let sent = world.transfer(&ada, &format!("k{number}"), &between(&ada, &bola, 10)).await;
+        assert_eq!(sent.status.as_u16(), 201);
+    }
+    // A session tells its numbers when it has rested for a while.
+    let after = eventually(async || {
+        let (scans, updates) = seen().await;
+        (updates >= TRANSFERS).then_some(scans)
+    });
+    assert_eq!(after.await, Some(before));
 }

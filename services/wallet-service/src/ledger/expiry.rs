@@ -1,5 +1,5 @@
-//! Ends holds whose time is over, so that their money is available again though nobody asks for it. Nothing depends on it being
-//! punctual: a posting that comes first ends them itself, by the clock.
+//! Ends holds whose time is over, so that their money is shown as available again though nobody asks for it. No decision depends
+//! on it being punctual: who posts, closes or bounds ends them first, by the clock.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! What an account's history says. Every answer is a few index look-ups and short index ranges, whatever the table's size: by
-//! number directly, by time through the milestone before it and at most 31 entries behind that.
+//! number directly, by time through the milestone before it and at most 31 entries behind that. Only what was held at a time
+//! reads all holds that the account had placed by then.
 
 use std::ops::Range;
 

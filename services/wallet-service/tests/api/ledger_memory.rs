@@ -1,12 +1,17 @@
 //! What an instance remembers of balances while others change them. Memory may cost a second look; it never decides.
 
 use chrono::TimeDelta;
-use common_utils::{clock::Clock, ids::WalletId};
-use wallet_service::ledger::{AccountStatus, Freeze, RefusalCode, set_bounds_in_op, set_status_in_op};
+use common_utils::{
+    clock::{Clock, ManualClock},
+    ids::WalletId,
+};
+use wallet_service::ledger::{
+    AccountStatus, Freeze, Ledger, RefusalCode, set_bounds_in_op, set_status_in_op,
+};
 
 use crate::{
     ledger_concurrency::{Two, code},
-    ledger_orders::hold,
+    ledger_orders::{hold, release},
     support::{equity, leg, of, posting, transfer},
 };
 
@@ -83,6 +88,23 @@ async fn money_that_another_instance_holds_is_not_paid_out() {
     two.ledgers[1].post(vec![hold(ada, 85, until)]).await.unwrap();
     assert_eq!(pay().await, Some(RefusalCode::InsufficientFunds));
     assert_eq!((two.world.balance(ada).await, two.world.held(ada).await), (90, 85));
+    two.world.verify().await;
+}
+
+/// A hold that was placed and released elsewhere leaves the balance as it is remembered, but not its time.
+#[tokio::test]
+async fn an_accounts_time_does_not_go_back_where_another_instances_clock_is_ahead() {
+    let two = Two::open().await;
+    let (_, ada) = two.world.person_with(100).await;
+    let (_, bola) = two.world.person_with(0).await;
+    two.ledgers[0].post(vec![transfer(ada, bola, 10)]).await.unwrap();
+    let later = two.world.clock.now() + TimeDelta::hours(1);
+    let ahead = Ledger::start(two.world.db.pool.clone(), ManualClock::new(later));
+    let placed = hold(ada, 5, later + TimeDelta::hours(1));
+    let released = release(placed.id());
+    ahead.post(vec![placed, released]).await.unwrap();
+    let results = two.ledgers[0].post(vec![transfer(ada, bola, 10)]).await.unwrap();
+    assert_eq!((code(&results[0]), results[0].posted_at), (None, later));
     two.world.verify().await;
 }
 

@@ -7,7 +7,7 @@ use sqlx::types::Uuid;
 
 use crate::transactions::{
     Transaction,
-    row::{query_transactions, read},
+    row::{Row, query_transactions},
 };
 
 /// Takes over transfers whose lease is over, each for one taker only.
@@ -29,7 +29,12 @@ pub(in crate::transfers) async fn take_expired(
         until,
         most,
     );
-    read(rows.fetch_all(pool).await?)
+    // One that cannot be read must not keep the others from being ended.
+    let readable = |row: Row| {
+        let read = Transaction::try_from(row);
+        read.inspect_err(|error| tracing::error!(%error, "a transfer is left to people")).ok()
+    };
+    Ok(rows.fetch_all(pool).await?.into_iter().filter_map(readable).collect())
 }
 
 /// Takes over one transfer, if its lease is over.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use common_db::idempotency::{ClaimColumns, NewClaim};
-use common_events::outbox;
+use common_events::{NewEvent, outbox};
 use common_utils::ids::TransactionId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -47,21 +47,23 @@ pub(in crate::transfers) struct Begun<'a> {
 #[derive(Debug)]
 pub(in crate::transfers) struct Written {
     /// Whose keys were new.
-    pub(in crate::transfers) begun: Vec<Uuid>,
+    pub(in crate::transfers) begun: HashSet<Uuid>,
     /// Who was still initiated.
     pub(in crate::transfers) ended: HashSet<TransactionId>,
 }
 
-/// Writes the transfers whose keys are new, ends those that are still initiated, and adds the events of both. `about` says of
-/// each event whose it is. The ends are in id order, so that two who end the same transfers do not wait in a circle.
+/// Writes the transfers whose keys are new, ends those that are still initiated, and adds the events of both, each with the
+/// transfer that it is of. The ends are in id order, and so are the rows that two who end the same transfers lock, unless the
+/// planner goes by the table; a circle is undone by Postgres then, and recovery ends what was in it.
 pub(in crate::transfers) async fn write(
     connection: &mut PgConnection,
     begun: &Begun<'_>,
     ends: &[Settlement],
-    about: &[Uuid],
-    events: &outbox::Row<'_>,
+    told: &[(TransactionId, NewEvent)],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Written> {
+    let about: Vec<Uuid> = told.iter().map(|(transfer, _)| transfer.uuid()).collect();
+    let events = outbox::Row::of(told.iter().map(|(_, event)| event));
     let columns = Columns::of(&begun.transfers);
     let claims = ClaimColumns::of(&begun.claims);
     let ids: Vec<Uuid> = ends.iter().map(|end| end.id.uuid()).collect();
@@ -110,7 +112,7 @@ pub(in crate::transfers) async fn write(
         &messages as &[Option<&str>],
         &times as &[Option<DateTime<Utc>>],
         events.topic,
-        about,
+        &about,
         &events.ids,
         &events.keys as &[&str],
         &events.types as &[&str],
@@ -119,7 +121,7 @@ pub(in crate::transfers) async fn write(
     );
     let written = written.fetch_one(connection).await?;
     Ok(Written {
-        begun: written.begun.unwrap_or_default(),
+        begun: written.begun.unwrap_or_default().into_iter().collect(),
         ended: written.ended.unwrap_or_default().into_iter().map(TransactionId::from).collect(),
     })
 }

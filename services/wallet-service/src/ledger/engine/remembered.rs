@@ -1,4 +1,5 @@
-//! A batch on what is remembered: one statement instead of six, and no lock is held while it is decided.
+//! A batch on what is remembered: one statement instead of six (accounts that are not remembered are read before, and holds
+//! where money is held), and no lock is held while it is decided.
 //!
 //! Why it is right: every balance that a posting changes is compared, in the statement that changes it, with the balance that it
 //! was decided on, together with everything else about the account that the rules read. When another transaction has
@@ -12,7 +13,7 @@ use common_utils::crash_point;
 
 use super::{Writer, platform_accounts, touched};
 use crate::ledger::{
-    Action, LedgerError, Posting, PostingResult,
+    Action, LedgerError, Outcome, Posting, PostingResult,
     batch::{self, Batch},
     book::Book,
     metrics, repo,
@@ -57,7 +58,7 @@ impl Writer {
                     metrics::misremembered();
                     return Ok(None);
                 }
-                // One of them is known.
+                // One of them is known, or just being written by somebody else.
                 Err(LedgerError::Raced) => return Ok(None),
                 Err(error) => {
                     self.memory().forget(&touched);
@@ -76,8 +77,9 @@ impl Writer {
     }
 }
 
-/// Whether everything new in it is posted, and its events are few enough for one row.
+/// Whether all of it is posted, and its events are few enough for one row.
 fn fits(batch: &Batch<'_>) -> bool {
     let entries: usize = batch.decided.iter().map(|decided| decided.entries.len()).sum();
-    entries <= common_events::outbox::MOST_IN_A_ROW && batch.decided.iter().all(batch::Decided::is_posted)
+    let posted = |result: &PostingResult| result.outcome == Outcome::Posted;
+    entries <= common_events::outbox::MOST_IN_A_ROW && batch.results.iter().all(posted)
 }

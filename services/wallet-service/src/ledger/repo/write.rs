@@ -45,7 +45,8 @@ pub(in crate::ledger) async fn write_at_once(
 }
 
 /// Balances are written only over what the book was made of. With their rows locked nothing else can be there; without, this
-/// is what keeps a batch from being written over somebody else's.
+/// is what keeps a batch from being written over somebody else's. Of the parts that nobody reads Postgres runs the last one first:
+/// a posting that is known stops a batch before its entries are written.
 async fn write(
     connection: &mut PgConnection,
     book: &Book,
@@ -66,19 +67,20 @@ async fn write(
                             floor, ceiling)
                WHERE b.account_id = new.account_id
                  AND b.posted = new.was_posted AND b.held = new.was_held AND b.entries = new.was_entries
+                 AND b.updated_at <= new.updated_at
                  AND b.status = new.status AND b.ceiling IS NOT DISTINCT FROM new.ceiling
                  AND CASE WHEN b.may_overdraw THEN NULL ELSE b.floor END IS NOT DISTINCT FROM new.floor
                RETURNING b.account_id
-           ), posted AS (
-               INSERT INTO postings (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back,
-                                     group_id)
-               SELECT * FROM UNNEST($12::uuid[], $13::bytea[], $14::text[], $15::text[], $16::jsonb[],
-                                    $17::timestamptz[], $18::uuid[], $19::uuid[], $20::uuid[])
            ), entered AS (
                INSERT INTO entries (account_id, sequence, id, posting_id, direction, amount, balance_after,
                                     description, posted_at)
                SELECT * FROM UNNEST($21::uuid[], $22::bigint[], $23::uuid[], $24::uuid[], $25::text[],
                                     $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[])
+           ), posted AS (
+               INSERT INTO postings (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back,
+                                     group_id)
+               SELECT * FROM UNNEST($12::uuid[], $13::bytea[], $14::text[], $15::text[], $16::jsonb[],
+                                    $17::timestamptz[], $18::uuid[], $19::uuid[], $20::uuid[])
            )
            SELECT balances_as_read(count(*), cardinality($1)) AS "checked?",
                   outbox_add($30, $31, $32, $33, $34, $35) AS "added?"

@@ -31,6 +31,11 @@ pub(in crate::ledger) async fn begin_snapshot(connection: &mut PgConnection) -> 
     op.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     op.execute("SET LOCAL statement_timeout = 0").await?;
     op.execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+    // It reads all there is.
+    op.execute(
+        "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on",
+    )
+    .await?;
     Ok(op)
 }
 
