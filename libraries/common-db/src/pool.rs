@@ -14,8 +14,7 @@ pub(crate) const REST: Duration = Duration::from_secs(1);
 /// What a service asks are look-ups in indexes, for lists of ids. A plan is made once and kept, maybe while a table was
 /// empty, when reading all of it was cheapest; and it is still kept when the table has millions of rows. So such plans
 /// are not to be had here: a statement that does read much sets these back for itself.
-const LOOK_UPS: [(&str, &str); 4] =
-    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+const LOOK_UPS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 
 /// A pool that connects when it is first used, so a service starts while its database is still coming up and says
 /// so in `/health/ready`.

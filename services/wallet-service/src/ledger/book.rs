@@ -66,7 +66,8 @@ pub(super) struct Changed {
     /// Each with how it stood before anything was decided.
     pub accounts: BTreeMap<AccountId, Standing>,
     pub holds: BTreeSet<TransactionId>,
-    pub returned: BTreeSet<TransactionId>,
+    /// Each with what had gone back before.
+    pub returned: BTreeMap<TransactionId, BTreeMap<AccountId, i64>>,
 }
 
 impl Book {
@@ -155,8 +156,9 @@ impl Book {
         if let Some((id, returned)) = change.returned
             && let Some(earlier) = self.earlier.get_mut(&id)
         {
-            before.returned = Some((id, std::mem::replace(&mut earlier.returned, returned)));
-            self.changed.returned.insert(id);
+            let was = std::mem::replace(&mut earlier.returned, returned);
+            self.changed.returned.entry(id).or_insert_with(|| was.clone());
+            before.returned = Some((id, was));
         }
         before
     }

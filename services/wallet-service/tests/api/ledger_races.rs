@@ -11,7 +11,7 @@ use wallet_service::ledger::RefusalCode;
 
 use crate::{
     ledger_concurrency::{Two, code},
-    ledger_orders::{capture_all, hold, hold_with_id, reverse},
+    ledger_orders::{capture_all, hold, hold_with_id, refund, reverse},
     support::{equity, leg, of, posting_with_id, transfer},
 };
 
@@ -41,6 +41,25 @@ async fn of_two_contents_with_one_id_one_stays() {
         assert_eq!(codes, [None, Some(RefusalCode::ContentMismatch)], "{round}");
     }
     assert_eq!(two.world.held(ada).await + two.world.held(bola).await, 30);
+    two.world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_refunds_that_are_too_much_together_one_is_refused() {
+    let two = Two::open().await;
+    let (_, ada) = two.world.person_with(3_000).await;
+    let (_, bola) = two.world.person_with(3_000).await;
+    for round in 0..30 {
+        let paid = transfer(ada, bola, 100);
+        let back = || vec![refund(paid.id(), of(bola), 60)];
+        two.ledgers[round % 2].post(vec![paid.clone()]).await.unwrap();
+        let [one, other] = two.race(back(), back()).await;
+        let mut codes = [code(&one[0]), code(&other[0])];
+        codes.sort_by_key(Option::is_some);
+        assert_eq!(codes, [None, Some(RefusalCode::RefundExceeded)], "{round}");
+    }
+    assert_eq!(two.world.balance(ada).await, 3_000 - 30 * 40);
+    assert_eq!(two.world.count("posting_returns WHERE returned = 60 AND taken = 100").await, 30);
     two.world.verify().await;
 }
 

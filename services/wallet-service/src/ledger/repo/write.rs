@@ -164,18 +164,22 @@ async fn upsert_holds_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError>
     if all { Ok(()) } else { Err(LedgerError::Raced) }
 }
 
-/// Writes sums over what was read, which is right because every return of a posting locks its payers' balances first. The
-/// CHECK stands behind it: it refuses a sum that is more than was taken.
+/// Adds to what has gone back. Every return of a posting locks its payers' balances first, so it was decided on what is there;
+/// were that ever untrue, the CHECK would refuse a sum that is more than was taken.
 async fn upsert_returns_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerError> {
-    let (mut postings, mut accounts, mut taken, mut returned) = (vec![], vec![], vec![], vec![]);
-    for id in &book.changed().returned {
+    let (mut postings, mut accounts, mut taken, mut more) = (vec![], vec![], vec![], vec![]);
+    for (id, before) in &book.changed().returned {
         let Some(earlier) = book.earlier(*id) else { continue };
         let took = earlier.taken();
         for (account, back) in &earlier.returned {
+            let was = before.get(account).copied().unwrap_or_default();
+            if *back == was {
+                continue;
+            }
             postings.push(id.uuid());
             accounts.push(account.uuid());
             taken.push(i64::try_from(took.get(account).copied().unwrap_or_default()).unwrap_or(i64::MAX));
-            returned.push(*back);
+            more.push(back - was);
         }
     }
     if postings.is_empty() {
@@ -184,11 +188,12 @@ async fn upsert_returns_in_op(op: &mut Op, book: &Book) -> Result<(), LedgerErro
     sqlx::query!(
         "INSERT INTO posting_returns (posting_id, account_id, taken, returned)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
-         ON CONFLICT ON CONSTRAINT posting_returns_pkey DO UPDATE SET returned = excluded.returned",
+         ON CONFLICT ON CONSTRAINT posting_returns_pkey DO UPDATE
+         SET returned = posting_returns.returned + excluded.returned",
         &postings,
         &accounts,
         &taken,
-        &returned,
+        &more,
     )
     .execute(&mut **op)
     .await?;

@@ -132,7 +132,7 @@ impl Store {
             }
             self.entries.extend(decided.entries.iter().map(|entry| (*entry, posting.id(), decided.at)));
         }
-        for id in &book.changed().returned {
+        for id in book.changed().returned.keys() {
             if let (Some(kept), Some(now)) = (self.earlier.get_mut(id), book.earlier(*id)) {
                 kept.returned = now.returned.clone();
             }

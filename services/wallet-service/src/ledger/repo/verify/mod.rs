@@ -32,10 +32,7 @@ pub(in crate::ledger) async fn begin_snapshot(connection: &mut PgConnection) -> 
     op.execute("SET LOCAL statement_timeout = 0").await?;
     op.execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
     // It reads all there is.
-    op.execute(
-        "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on",
-    )
-    .await?;
+    op.execute("SET LOCAL enable_seqscan = on").await?;
     Ok(op)
 }
 
