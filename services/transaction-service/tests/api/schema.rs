@@ -109,21 +109,28 @@ async fn transfers_are_found_by_their_index_from_the_first_one_on() {
     const TRANSFERS: i64 = 30;
     let world = World::new().await;
     let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
-    let seen = async || -> (i64, i64) {
-        sqlx::query_as("SELECT seq_scan, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'transactions'")
-            .fetch_one(world.pool())
-            .await
-            .unwrap()
+    let seen = async || -> (i64, i64, i64) {
+        sqlx::query_as(
+            "SELECT t.seq_scan, t.n_tup_upd, i.idx_tup_read FROM pg_stat_user_tables t
+             JOIN pg_stat_user_indexes i USING (relid)
+             WHERE t.relname = 'transactions' AND i.indexrelname = 'transactions_pkey'",
+        )
+        .fetch_one(world.pool())
+        .await
+        .unwrap()
     };
-    let (before, _) = seen().await;
+    let (before, ..) = seen().await;
     for number in 0..TRANSFERS {
         let sent = world.transfer(&ada, &format!("k{number}"), &between(&ada, &bola, 10)).await;
         assert_eq!(sent.status.as_u16(), 201);
     }
     // A session tells its numbers when it has rested for a while.
     let after = eventually(async || {
-        let (scans, updates) = seen().await;
-        (updates >= TRANSFERS).then_some(scans)
+        let (scans, updates, read) = seen().await;
+        (updates >= TRANSFERS).then_some((scans, read))
     });
-    assert_eq!(after.await, Some(before));
+    let (scans, read) = after.await.unwrap();
+    assert_eq!(scans, before);
+    // Each of them is looked for a few times; who went through the index would have read some 500.
+    assert!(read <= TRANSFERS * 4, "{read}");
 }

@@ -53,8 +53,7 @@ pub(in crate::transfers) struct Written {
 }
 
 /// Writes the transfers whose keys are new, ends those that are still initiated, and adds the events of both, each with the
-/// transfer that it is of. The ends are in id order, and so are the rows that two who end the same transfers lock, unless the
-/// planner goes by the table; a circle is undone by Postgres then, and recovery ends what was in it.
+/// transfer that it is of. The ends are in id order, so that two who end the same transfers do not wait in a circle.
 pub(in crate::transfers) async fn write(
     connection: &mut PgConnection,
     begun: &Begun<'_>,
@@ -73,21 +72,13 @@ pub(in crate::transfers) async fn write(
     };
     let (codes, messages) = (word(|failure| &failure.code), word(|failure| &failure.message));
     let times: Vec<Option<DateTime<Utc>>> = ends.iter().map(|end| end.completed_at).collect();
-    // Those with a lease are the initiated ones. Asked by the status, the planner would look for them in the index of all that
-    // are initiated, and find there every transfer of the last minutes.
     let written = insert_transactions!(
         "WITH fresh AS MATERIALIZED (
              SELECT * FROM idempotency_claim($19, $20, $21, $22, $23) AS claimed (id)
          ), begun AS (",
         r#" JOIN fresh USING (id)
-         ), ended AS (
-             UPDATE transactions t
-             SET status = ends.status, failure_code = ends.code, failure_message = ends.message,
-                 completed_at = ends.completed_at, leased_until = NULL
-             FROM UNNEST($24::uuid[], $25::text[], $26::text[], $27::text[], $28::timestamptz[])
-                  AS ends (id, status, code, message, completed_at)
-             WHERE t.id = ends.id AND t.leased_until IS NOT NULL
-             RETURNING t.id
+         ), ended AS MATERIALIZED (
+             SELECT * FROM settle_transfers($24, $25, $26, $27, $28) AS ended (id)
          )
          SELECT (SELECT ARRAY_AGG(id) FROM fresh) AS begun,
                 (SELECT ARRAY_AGG(id) FROM ended) AS ended,
