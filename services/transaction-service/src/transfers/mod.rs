@@ -156,6 +156,7 @@ impl Transfers {
             _ => Err(TransferError::Unanswered),
         }
     }
+
     /// Steps 3 and 4 of a transfer that was left behind.
     async fn resume(&self, id: TransactionId) -> Result<Option<Progress>, TransferError> {
         let now = self.clock.now();

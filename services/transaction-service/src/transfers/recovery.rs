@@ -52,10 +52,14 @@ impl Transfers {
             let round = self.steps.post_and_settle(&taken, by_recovery).await?;
             let mut ended = true;
             for (transfer, progress) in taken.iter().zip(round) {
-                let progress = progress.unwrap_or_else(|error| {
-                    tracing::error!(id = %transfer.id, %error, "a transfer that the ledger has decided could not be settled");
-                    Progress::Unanswered
-                });
+                let progress = match progress {
+                    Ok(progress) => progress,
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => {
+                        tracing::error!(id = %transfer.id, %error, "a decided transfer could not be settled");
+                        Progress::Unanswered
+                    }
+                };
                 ended &= !matches!(progress, Progress::Unanswered);
                 note(&progress);
             }

@@ -15,8 +15,8 @@
 //!
 //! This is [`locked`]. Most batches go a shorter way first, [`remembered`]: the process remembers the balances that it wrote
 //! last, decides on them without a lock, and writes everything in a single statement, which fails as a whole unless
-//! every balance in the table is still what was remembered and every posting is new (their primary key). Then, and whenever a posting would be refused or anything but a plain
-//! movement takes part, the batch is decided under lock. So memory can make a batch slow, never wrong.
+//! every balance in the table is still what was remembered and every posting is new (their primary key). Then, and whenever a
+//! posting would be refused or anything but a plain movement takes part, the batch is decided under lock. So memory can make a batch slow, never wrong.
 //!
 //! A refusal is one posting's outcome and never fails its neighbours. When the database fails, every caller of the batch
 //! learns that nothing is known to be written, and may send the same again: a posting is decided once for its id. When it fails because of
