@@ -34,7 +34,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    let drained = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    // Made once: a plain router is copied as a whole, handlers and layers, for every connection.
+    let service = router.into_make_service();
+    let drained = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         result = drained => result?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => {
