@@ -2,11 +2,12 @@
 # Measures the platform beside its yardsticks, on a Postgres of its own that keeps what it commits, and verifies the
 # books after every load.
 #
-#   scripts/bench.sh ledger|transfers|reads|scale [--quick] [--only PART] [--seconds N]
+#   scripts/bench.sh ledger|transfers|reads|events|scale [--quick] [--only PART] [--seconds N]
 #
 #   ledger       the posting engine in one process, beside one database transaction a posting
 #   transfers    transfers over HTTP through the gateway, with the platform in one process and in several
 #   reads        what customers read, on a ledger with a past
+#   events       events from an outbox to their effect, beside a producer and a consumer that do nothing else
 #   scale        the same postings and reads on ledgers of growing size; monthly partitions beside one table
 #   --quick      short loads on small data, to see that everything works; printed and not kept
 #   --only PART  only loads whose name has PART in it; printed and not kept
@@ -29,7 +30,7 @@ export WALLET_PROFILE=release
 command='' arguments=()
 while (($# > 0)); do
     case $1 in
-    ledger | transfers | reads | scale)
+    ledger | transfers | reads | events | scale)
         [[ -z $command ]] || misuse "one command at a time: \`$command\` or \`$1\`"
         command=$1
         ;;
@@ -62,7 +63,7 @@ need_build_space
 [[ $command != scale ]] || bench_space "$data" 25
 
 step "packages"
-if [[ $command == transfers ]]; then
+if [[ $command == transfers || $command == events ]]; then
     need_packages "${packages_build[@]}" "${packages_servers[@]}" "${packages_kafka[@]}"
 else
     need_packages "${packages_build[@]}" postgresql openssl
@@ -78,7 +79,7 @@ fi
 
 step "servers"
 forget_environment
-if [[ $command == transfers ]]; then bench_servers "$data"; else bench_postgres "$data"; fi
+if [[ $command == transfers || $command == events ]]; then bench_servers "$data"; else bench_postgres "$data"; fi
 PGBENCH=$(postgres_bin)/pgbench
 export PGBENCH
 say "Postgres has ${bench_settings[*]}"

@@ -44,11 +44,7 @@ if [[ -z ${DB_HOST:-} && -s $root/.data/env ]]; then
     . "$root/.data/env"
 fi
 [[ -n ${DB_HOST:-} ]] || die "no database server: set DB_HOST (and DB_PORT, DB_USER, DB_PASSWORD), or start scripts/run.sh"
-packages=()
-for service in "${services[@]}"; do packages+=(-p "$service-service"); done
-profile_flags=()
-[[ $profile == dev ]] || profile_flags=(--release)
-(cd "$root" && cargo build -q --locked "${profile_flags[@]}" --bins "${packages[@]}")
+build_binaries "${services[@]/%/-service}"
 
 # A plain DB_NAME means one database, so it counts only where one service is meant.
 ((${#services[@]} == 1)) || unset DB_NAME

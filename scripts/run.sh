@@ -63,11 +63,7 @@ attended "$root/scripts/migrate-all.sh"
 
 if [[ -n $KAFKA_BROKERS ]]; then
     step "topics"
-    if kafka_possible; then
-        attended "$root/scripts/create-topics.sh"
-    else
-        warn "no Java for Kafka's tools: the topics have to exist already"
-    fi
+    attended "$root/scripts/create-topics.sh"
 fi
 
 step "platform"

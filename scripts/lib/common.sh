@@ -54,6 +54,14 @@ need_build_space() {
     ((free >= needed)) || die "$root has $free GB of free disk space; building and testing needs $needed GB"
 }
 
+# build_binaries <package...>: silently, as these scripts then run them.
+build_binaries() {
+    local package flags=()
+    for package; do flags+=(-p "$package"); done
+    [[ $profile == dev ]] || flags+=(--release)
+    (cd "$root" && cargo build -q --locked --bins "${flags[@]}")
+}
+
 # secret <file> [bytes]: prints the secret kept in the file, made on first use and readable by its owner only.
 secret() {
     local file=$1 bytes=${2:-24}

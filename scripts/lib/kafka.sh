@@ -2,7 +2,8 @@
 # A real Kafka out of jars from Maven Central: one broker, or a cluster of three, each broker and controller in one (KRaft).
 # Layout under the data directory, n = 1 or 3: `kafka-n/` holds ports, one properties file and one log directory
 # a broker, and the cluster id; `run/kafka-n-<node>.pid` the processes; `logs/kafka-n-<node>.log` what they say.
-# A cluster of one and a cluster of three have data of their own.
+# A cluster of one and a cluster of three have data of their own. With `kafka-n/tls/` there, the brokers ask for TLS and a
+# login (SASL_SSL, SCRAM-SHA-512), and `kafka-n/client.properties` is how Kafka's own tools get in.
 # shellcheck source=common.sh
 . "${BASH_SOURCE[0]%/*}/common.sh"
 # shellcheck source=process.sh
@@ -63,9 +64,38 @@ kafka_running() {
     say "$count"
 }
 
+# kafka_secure <dir>: a certificate authority and a certificate for 127.0.0.1, and the password of the user `wallet`.
+kafka_secure() {
+    local tls="$1/tls" password
+    [[ ! -s $tls/broker.pem ]] || return 0
+    mkdir -p "$tls"
+    (
+        cd "$tls" || exit 1
+        umask 077
+        openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=wallet-platform-development-ca \
+            -keyout ca.key -out ca.pem 2>/dev/null &&
+            openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr 2>/dev/null &&
+            openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -out broker.crt \
+                -extfile <(printf 'subjectAltName=IP:127.0.0.1') 2>/dev/null &&
+            cat broker.key broker.crt ca.pem >broker.pem
+    ) || return 1
+    password=$(secret "$tls/password")
+    (umask 077 && cat >"$1/client.properties") <<PROPERTIES
+security.protocol=SASL_SSL
+sasl.mechanism=SCRAM-SHA-512
+sasl.jaas.config=$(kafka_login "$password")
+ssl.truststore.type=PEM
+ssl.truststore.location=$tls/ca.pem
+PROPERTIES
+}
+kafka_login() {
+    printf 'org.apache.kafka.common.security.scram.ScramLoginModule required username="wallet" password="%s";' "$1"
+}
+
 # kafka_configure <dir> <n>: keeps or chooses ports and writes a properties file for each broker.
 kafka_configure() {
-    local dir=$1 n=$2 node voters='' min_isr=$(($2 == 3 ? 2 : 1)) broker_ports=() controller_ports=()
+    local dir=$1 n=$2 node voters='' min_isr=$(($2 == 3 ? 2 : 1)) broker_ports=() controller_ports=() protocol=PLAINTEXT
+    [[ ! -d $dir/tls ]] || protocol=SASL_SSL
     for ((node = 1; node <= n; node++)); do
         broker_ports[node]=$(keep_port "$dir/ports/broker-$node")
         controller_ports[node]=$(keep_port "$dir/ports/controller-$node")
@@ -76,11 +106,11 @@ kafka_configure() {
 process.roles=broker,controller
 node.id=$node
 controller.quorum.voters=${voters#,}
-listeners=PLAINTEXT://127.0.0.1:${broker_ports[node]},CONTROLLER://127.0.0.1:${controller_ports[node]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${broker_ports[node]}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=$protocol://127.0.0.1:${broker_ports[node]},CONTROLLER://127.0.0.1:${controller_ports[node]}
+advertised.listeners=$protocol://127.0.0.1:${broker_ports[node]}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=$protocol
 log.dirs=$dir/broker-$node
 auto.create.topics.enable=false
 default.replication.factor=$n
@@ -96,6 +126,15 @@ message.max.bytes=10485760
 replica.fetch.max.bytes=10485760
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=4194304
+PROPERTIES
+        [[ $protocol == PLAINTEXT ]] || cat >>"$dir/broker-$node.properties" <<PROPERTIES
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=$(kafka_login "$(<"$dir/tls/password")")
+ssl.keystore.type=PEM
+ssl.keystore.location=$dir/tls/broker.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$dir/tls/ca.pem
 PROPERTIES
     done
 }
@@ -120,14 +159,15 @@ kafka_start() {
 
 # kafka_format <dir> <n>: prepares the log directories of brokers that have none.
 kafka_format() {
-    local dir=$1 n=$2 node
+    local dir=$1 n=$2 node users=()
+    [[ ! -d $dir/tls ]] || users=(--add-scram "SCRAM-SHA-512=[name=wallet,password=$(<"$dir/tls/password")]")
     # Sixteen random bytes in base64url; the tools refuse an id that begins with a dash.
     [[ -s "$dir/cluster-id" ]] ||
         printf 'w%s\n' "$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-21)A" >"$dir/cluster-id"
     for ((node = 1; node <= n; node++)); do
         [[ ! -s "$dir/broker-$node/meta.properties" ]] || continue
         kafka_tool kafka.tools.StorageTool format -t "$(<"$dir/cluster-id")" -c "$dir/broker-$node.properties" \
-            --ignore-formatted >"$dir/format.log" 2>&1 || {
+            --ignore-formatted "${users[@]}" >"$dir/format.log" 2>&1 || {
             cat "$dir/format.log" >&2
             return 1
         }
@@ -149,14 +189,16 @@ kafka_wait() {
         log="$data/logs/kafka-$n-$node.log"
         wait_ready "$data/run/kafka-$n-$node.pid" "$log" 60 "Kafka broker $node" grep -q 'Kafka Server started' "$log" || return 1
     done
-    wait_until 30 kafka_has_brokers "$(kafka_bootstrap "$data" "$n")" "$n" || {
+    wait_until 30 kafka_has_brokers "$data" "$n" || {
         warn "the Kafka cluster has fewer than $n brokers after 30 s"
         return 1
     }
 }
 kafka_has_brokers() {
-    (($(kafka_tool org.apache.kafka.tools.ClusterTool list-endpoints --bootstrap-server "$1" 2>/dev/null |
-        grep -c '127\.0\.0\.1') >= $2))
+    local client="$1/kafka-$2/client.properties" config=()
+    [[ ! -s $client ]] || config=(--command-config "$client")
+    (($(kafka_tool org.apache.kafka.tools.ClusterTool list-endpoints "${config[@]}" \
+        --bootstrap-server "$(kafka_bootstrap "$1" "$2")" 2>/dev/null | grep -c '127\.0\.0\.1') >= $2))
 }
 
 # kafka_stop <data> <n>: all are asked at once. A broker that waits for a quorum which is already gone is not waited for long:
