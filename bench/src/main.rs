@@ -11,6 +11,7 @@
 
 mod client;
 mod database;
+mod events;
 mod history;
 mod latency;
 mod ledger;
@@ -42,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Ledger => ledger::run(&options).await,
         Command::Transfers => transfers::run(&options).await,
         Command::Reads => reads::run(&options).await,
+        Command::Events => events::run(&options).await,
         Command::Scale => scale::run(&options).await,
     }
 }

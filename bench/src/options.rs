@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Transfers,
     /// What customers read, on a ledger with a past.
     Reads,
+    /// Events from an outbox to their effect, beside a plain producer and consumer.
+    Events,
     /// The same postings and reads on ledgers of growing size, and monthly partitions beside one table.
     Scale,
 }

@@ -65,7 +65,7 @@ impl Platform {
             self.spawn("standalone")?;
         } else {
             if self.shape.kafka {
-                topics::ensure(&self.kafka()?).await?;
+                topics::apply(&self.kafka()?).await?;
             }
             self.spawn("identity-service")?;
             // The gateway's file needs the public key, which identity-service makes on its first start.

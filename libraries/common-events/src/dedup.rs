@@ -1,6 +1,6 @@
-//! Events that were seen lately, remembered in Redis as `dedup:{group}:{event}` for 24 hours. A hit saves a
-//! database transaction, and no more: the inbox is looked into before an event is skipped, because marks may be those
-//! of a database that was restored or replaced. With Redis flushed or gone, the inbox decides alone.
+//! Events that were seen lately, remembered in Redis as `dedup:{group}:{event}` for 24 hours. That
+//! saves a database transaction where a whole batch was seen, and no more: the inbox is looked into before events are
+//! skipped, because marks may be those of a database that was restored or replaced. With Redis flushed or gone, the inbox decides alone.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -53,22 +53,27 @@ impl Dedup {
         Self { redis, prefix: format!("dedup:{group}"), away_until: Mutex::new(None) }
     }
 
-    /// Whether the event is known to have taken effect. False also when Redis cannot tell.
-    pub async fn seen(&self, event: Uuid) -> bool {
+    /// Whether all the events are known to have taken effect. False also when Redis cannot tell.
+    pub async fn all_seen(&self, events: &[Uuid]) -> bool {
         if self.away() {
             return false;
         }
-        let answer = self.redis.clone().exists(self.key(event)).await;
-        self.noted(answer).unwrap_or(false)
+        let keys: Vec<String> = events.iter().map(|event| self.key(*event)).collect();
+        let answer: redis::RedisResult<usize> = self.redis.clone().exists(&keys).await;
+        self.noted(answer) == Some(events.len())
     }
 
-    /// Remembers an event whose effect is committed.
-    pub async fn mark(&self, event: Uuid) {
-        if !self.away() {
-            let answer: redis::RedisResult<()> =
-                self.redis.clone().set_ex(self.key(event), 1, REMEMBER).await;
-            self.noted(answer);
+    /// Remembers events whose effects are committed.
+    pub async fn mark(&self, events: &[Uuid]) {
+        if self.away() {
+            return;
         }
+        let mut marks = redis::pipe();
+        for event in events {
+            marks.set_ex(self.key(*event), 1, REMEMBER).ignore();
+        }
+        let answer: redis::RedisResult<()> = marks.query_async(&mut self.redis.clone()).await;
+        self.noted(answer);
     }
 
     fn key(&self, event: Uuid) -> String {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use common_utils::{correlation, telemetry::trace_context};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::contracts::EventData;
@@ -142,8 +143,39 @@ pub(crate) fn write<T: EventData>(id: Uuid, context: &EventContext, data: &T) ->
 }
 
 impl Event {
+    /// Whether it is a `T`, in the version that this build knows.
+    pub fn is<T: EventData>(&self) -> bool {
+        self.kind == T::TYPE && self.version() == T::VERSION
+    }
+
     /// The data, if this event is a `T`.
     pub fn data<T: EventData + DeserializeOwned>(&self) -> Option<serde_json::Result<T>> {
-        (self.kind == T::TYPE).then(|| T::deserialize(&self.data))
+        self.is::<T>().then(|| T::deserialize(&self.data))
+    }
+
+    /// Of its type, as its schema is named: `/schemas/<type>.v<version>.json`. The first where nothing is said.
+    pub fn version(&self) -> u16 {
+        let name = self.dataschema.strip_suffix(".json").unwrap_or(&self.dataschema);
+        name.rsplit_once(".v").and_then(|(_, version)| version.parse().ok()).unwrap_or(1)
+    }
+
+    /// Does the work on this event under its correlation id, as a continuation of its cause's trace.
+    pub(crate) async fn scope<F: Future>(&self, work: F) -> F::Output {
+        let correlation_id = correlation::accept(Some(&self.correlationid));
+        let span = self.span(&correlation_id);
+        correlation::scope(correlation_id, work).instrument(span).await
+    }
+
+    /// For a line about this event that is written outside of [`Event::scope`].
+    pub(crate) fn in_span(&self, tell: impl FnOnce()) {
+        self.span(&correlation::accept(Some(&self.correlationid))).in_scope(tell);
+    }
+
+    fn span(&self, correlation_id: &str) -> tracing::Span {
+        let span = tracing::info_span!("event", kind = self.kind, correlation_id);
+        if let Some(traceparent) = &self.traceparent {
+            trace_context::adopt(&span, traceparent);
+        }
+        span
     }
 }

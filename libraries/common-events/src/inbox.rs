@@ -1,35 +1,54 @@
 //! The inbox: one row for each event taken in, written with its effect, so that an event takes effect once however
-//! often it is delivered.
+//! often it is delivered. It is never cleaned: topics are kept for ever, so any event may come again.
+
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use common_db::{Op, PgPool};
+use common_db::Op;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// Notes the event; false when this consumer has had it.
+/// SHA-256 of an event's bytes.
+pub type Content = [u8; 32];
+
+/// Notes the events, which have different ids, and names those that this consumer had not had.
 pub async fn accept_in_op(
     op: &mut Op,
     consumer: &str,
-    event: Uuid,
+    events: &[(Uuid, Content)],
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let inserted = sqlx::query!(
-        "INSERT INTO inbox (consumer, event_id, received_at) VALUES ($1, $2, $3)
-         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING",
+) -> sqlx::Result<HashSet<Uuid>> {
+    let (ids, contents): (Vec<Uuid>, Vec<&[u8]>) =
+        events.iter().map(|(id, content)| (*id, &content[..])).unzip();
+    // In one sorted order, so that two members of a group that hold the same messages do not wait for each other in a ring.
+    let fresh = sqlx::query_scalar!(
+        "INSERT INTO inbox (consumer, event_id, content, received_at)
+         SELECT $1, offered.event_id, offered.content, $4
+         FROM UNNEST($2::uuid[], $3::bytea[]) AS offered (event_id, content) ORDER BY offered.event_id
+         ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
+         RETURNING event_id",
         consumer,
-        event,
+        &ids,
+        &contents as &[&[u8]],
         now,
     )
-    .execute(&mut **op)
+    .fetch_all(&mut **op)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(fresh.into_iter().collect())
 }
 
-/// Whether this consumer has had the event, by a look that locks nothing.
-pub async fn has(pool: &PgPool, consumer: &str, event: Uuid) -> sqlx::Result<bool> {
-    let found = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM inbox WHERE consumer = $1 AND event_id = $2) AS "found!""#,
+/// Those of the events that this consumer has had, with what they were; None where that was not noted yet.
+pub async fn had(
+    database: impl PgExecutor<'_>,
+    consumer: &str,
+    events: &[Uuid],
+) -> sqlx::Result<HashMap<Uuid, Option<Vec<u8>>>> {
+    let found = sqlx::query!(
+        "SELECT event_id, content FROM inbox WHERE consumer = $1 AND event_id = ANY ($2)",
         consumer,
-        event,
-    );
-    found.fetch_one(pool).await
+        events,
+    )
+    .fetch_all(database)
+    .await?;
+    Ok(found.into_iter().map(|row| (row.event_id, row.content)).collect())
 }

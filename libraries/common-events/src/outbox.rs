@@ -156,6 +156,8 @@ mod tests {
         const TYPE: &'static str = "wallet.large";
         const VERSION: u16 = 1;
         const TOPIC: Topic = Topic::Wallet;
+        const AGGREGATE: &'static str = "wallet";
+        const KEY_FIELD: &'static str = "wallet_id";
 
         fn key(&self) -> String {
             "key".to_owned()

@@ -1,8 +1,10 @@
 //! Kafka and Redis for tests: the real ones, which `TEST_KAFKA_BROKERS` and `TEST_REDIS_URL` name, or none.
 
+use std::time::Duration;
+
 use common_utils::{config::RedisConfig, ids};
 
-use crate::{KafkaConfig, topics};
+use crate::{KafkaConfig, security::KafkaSecurity, topics};
 
 /// The real Kafka, with topics and groups of this test alone.
 ///
@@ -13,7 +15,7 @@ pub async fn kafka() -> KafkaConfig {
     let brokers = required("TEST_KAFKA_BROKERS");
     let prefix = format!("test-{}-", ids::new_id().simple());
     let config = KafkaConfig { brokers, prefix, ..no_kafka() };
-    if let Err(error) = topics::ensure(&config).await {
+    if let Err(error) = topics::apply(&config).await {
         panic!("no topics to test with: {error:#}");
     }
     config
@@ -26,6 +28,9 @@ pub fn no_kafka() -> KafkaConfig {
         client_id: "test".to_owned(),
         prefix: String::new(),
         embedded: false,
+        outbox_retention: Duration::ZERO,
+        instance_id: None,
+        security: KafkaSecurity::default(),
     }
 }
 

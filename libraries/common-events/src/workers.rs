@@ -8,7 +8,7 @@ use common_db::{DbConfig, PgPool, pool};
 use common_utils::telemetry::metrics;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Consumer, KafkaConfig, relay::Relay};
+use crate::{Consumer, KafkaConfig, dlq::Collector, relay::Relay};
 
 const RESTART: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(10);
@@ -52,14 +52,19 @@ impl Workers {
     pub fn consumer(&self, consumer: Consumer) {
         self.spawn(|shutdown| async move {
             while let Err(error) = consumer.run(shutdown.clone()).await {
-                tracing::error!(
-                    group = consumer.group,
-                    error = format!("{error:#}"),
-                    "a consumer starts over"
-                );
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep(RESTART) => {}
+                if !starts_over(consumer.group, &error, &shutdown).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Runs a collector of dead letters, in the same way.
+    pub fn collector(&self, collector: Collector) {
+        self.spawn(|shutdown| async move {
+            while let Err(error) = collector.run(shutdown.clone()).await {
+                if !starts_over(collector.group, &error, &shutdown).await {
+                    return;
                 }
             }
         });
@@ -73,4 +78,10 @@ impl Workers {
             tracing::warn!("some workers did not end in time");
         }
     }
+}
+
+/// Waits a moment; false when it is over.
+async fn starts_over(group: &str, error: &anyhow::Error, shutdown: &CancellationToken) -> bool {
+    tracing::error!(group, error = format!("{error:#}"), "a consumer starts over");
+    shutdown.run_until_cancelled(tokio::time::sleep(RESTART)).await.is_some()
 }

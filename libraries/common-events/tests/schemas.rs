@@ -1,36 +1,64 @@
-//! The committed JSON Schemas are those of the code. After a change that keeps readers working, write them anew with
-//! `UPDATE_SCHEMAS=1 cargo test -p common-events --test schemas`; a change that breaks readers is a new version.
+//! The committed JSON Schemas and `docs/events.md` are those of the code. After a change that keeps readers working, write them
+//! anew with `UPDATE_SCHEMAS=1 cargo test -p common-events --test schemas`; a change that breaks readers is a new version.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must fail")]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use common_events::contracts;
+use common_events::contracts::{self, compatibility, reference};
+use serde_json::Value;
+
+fn update() -> bool {
+    std::env::var_os("UPDATE_SCHEMAS").is_some()
+}
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
+}
 
 #[test]
-fn committed_schemas_are_those_of_the_code() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-    let update = std::env::var_os("UPDATE_SCHEMAS").is_some();
+fn committed_schemas_are_those_of_the_code_and_no_reader_breaks() {
     let mut names = BTreeSet::new();
-    for (kind, version, schema) in contracts::schemas() {
-        let name = format!("{kind}.v{version}.json");
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-        if update {
-            fs::write(folder.join(&name), &text).unwrap();
+    for contract in contracts::all() {
+        let name = contract.file();
+        let file = schemas().join(&name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&contract.schema).unwrap());
+        if let Ok(committed) = fs::read_to_string(&file) {
+            let before: Value = serde_json::from_str(&committed).unwrap();
+            let breaks = compatibility::breaks(&before, &contract.schema);
+            assert!(breaks.is_empty(), "{name} would break readers; make it a new version: {breaks:#?}");
         }
-        let committed = fs::read_to_string(folder.join(&name)).unwrap_or_default();
-        assert_eq!(committed, text, "{name} differs from the code: readers rely on it");
+        if update() {
+            fs::write(&file, &text).unwrap();
+        }
+        let committed = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(committed, text, "{name} differs from the code, harmlessly: UPDATE_SCHEMAS=1 writes it");
         names.insert(name);
     }
-    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files =
+        fs::read_dir(schemas()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(files.collect::<BTreeSet<_>>(), names, "a schema without an event");
 }
 
 #[test]
+fn the_page_of_events_is_that_of_the_code() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events.md");
+    let page = reference::page();
+    if update() {
+        fs::write(&file, &page).unwrap();
+    }
+    assert!(fs::read_to_string(file).unwrap() == page, "docs/events.md is old: UPDATE_SCHEMAS=1 writes it");
+}
+
+#[test]
 fn no_event_has_a_place_for_secrets() {
-    for (kind, _, schema) in contracts::schemas() {
-        let text = serde_json::to_string(&schema).unwrap().to_lowercase();
+    for contract in contracts::all() {
+        let text = serde_json::to_string(&contract.schema).unwrap().to_lowercase();
         for word in ["\"bvn\"", "\"nin\"", "password", "dateofbirth", "token"] {
-            assert!(!text.contains(word), "{kind} has {word}");
+            assert!(!text.contains(word), "{} has {word}", contract.kind);
         }
     }
 }

@@ -7,7 +7,9 @@ use common_auth::Authenticator;
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Actor, Consumer, EventContext, Topic, dedup,
+    dlq::Collector,
     health::{KafkaCheck, RedisCheck},
+    lock::Locks,
     workers::Workers,
 };
 use common_utils::{
@@ -15,15 +17,23 @@ use common_utils::{
     config::Env,
     http::{docs, health::Check, server},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    SERVICE, SERVICE_NAME, audit, config::Config, events::AdminEvents, merged, migrations,
-    services::Services, tickets, wallets,
+    SERVICE, SERVICE_NAME, audit,
+    config::Config,
+    dead_letters::{self, Letters},
+    events::AdminEvents,
+    merged, migrations,
+    services::Services,
+    tickets, wallets,
 };
+
+/// Collects dead letters; apart from the consumer of events, whose own letters are among them.
+const LETTERS_GROUP: &str = "admin-service-dead-letters";
 
 /// What handlers and workers share.
 #[derive(Debug, Clone)]
@@ -32,6 +42,8 @@ pub(crate) struct AppState {
     pub(crate) clock: SharedClock,
     pub(crate) authenticator: Authenticator,
     pub(crate) services: Services,
+    /// Says that dead letters are to be put back.
+    pub(crate) replays: Arc<Notify>,
 }
 
 impl AppState {
@@ -53,6 +65,8 @@ pub struct App {
     config: Config,
     state: AppState,
     consumer: Consumer,
+    collector: Collector,
+    locks: Locks,
     router: Router,
 }
 
@@ -69,6 +83,7 @@ impl App {
     /// With a clock and tokens of the caller's own, on a database that is migrated.
     pub fn new(config: Config, authenticator: Authenticator, clock: SharedClock) -> anyhow::Result<Self> {
         audit::register();
+        dead_letters::register();
         tickets::register();
         let pool = pool::connect(SERVICE_NAME, &config.database);
         let redis = dedup::connect(&config.redis)?;
@@ -78,7 +93,8 @@ impl App {
             Box::new(RedisCheck(redis.clone())),
         ];
         let services = Services::new(&config.services, &authenticator.services)?;
-        let state = AppState { pool, clock, authenticator, services };
+        let state = AppState { pool, clock, authenticator, services, replays: Arc::default() };
+        let locks = Locks::new(redis.clone(), &config.kafka.prefix);
         let consumer = Consumer {
             service: SERVICE,
             group: SERVICE_NAME,
@@ -89,9 +105,17 @@ impl App {
             clock: Arc::clone(&state.clock),
             handler: Arc::new(AdminEvents),
         };
+        let letters = Letters { pool: state.pool.clone(), clock: Arc::clone(&state.clock) };
+        let collector = Collector {
+            service: SERVICE,
+            group: LETTERS_GROUP,
+            kafka: config.kafka.clone(),
+            clock: Arc::clone(&state.clock),
+            letters: Arc::new(letters),
+        };
         let api = Router::from(public()).with_state(state.clone()).merge(merged::router());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { config, state, consumer, router })
+        Ok(Self { config, state, consumer, collector, locks, router })
     }
 
     pub fn config(&self) -> &Config {
@@ -106,12 +130,15 @@ impl App {
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
-        let Self { config, state, consumer, router } = self;
+        let Self { config, state, consumer, collector, locks, router } = self;
         let pool = state.pool.clone();
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.consumer(consumer);
+        workers.collector(collector);
         workers.spawn(|shutdown| audit::watch(pool.clone(), shutdown));
+        workers.spawn(|shutdown| dead_letters::watch(pool.clone(), shutdown));
+        workers.spawn(|shutdown| dead_letters::replay_ordered(state.clone(), config.kafka, locks, shutdown));
         workers.spawn(|shutdown| tickets::close_resolved(state, config.close_after, shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
@@ -126,6 +153,7 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(tickets::routes::router())
         .merge(tickets::routes_mine::router())
         .merge(audit::routes::router())
+        .merge(dead_letters::routes::router())
         .merge(wallets::routes::router())
 }
 
@@ -134,6 +162,6 @@ pub fn openapi() -> OpenApi {
     docs::finish(
         public().into_openapi(),
         "Admin",
-        "Support tickets, the audit log, and what staff may do to a wallet.",
+        "Support tickets, the audit log, dead letters, and what staff may do to a wallet.",
     )
 }

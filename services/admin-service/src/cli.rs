@@ -1,10 +1,15 @@
-//! `admin-service audit …`: how an operator on the machine looks after the audit log.
+//! `admin-service audit|topics|events …`: how an operator looks after the audit log, the topics and what goes through them.
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use common_db::pool;
-use common_utils::config::Env;
+use common_events::{
+    KafkaConfig,
+    tail::{Filter, Seen, Tail},
+    topics::{self, Change},
+};
+use common_utils::{config::Env, shutdown};
 
 use crate::{SERVICE_NAME, audit, config::Config};
 
@@ -28,4 +33,82 @@ async fn verify(env: &Env) -> anyhow::Result<ExitCode> {
     let result = audit::verify(&pool::connect(SERVICE_NAME, &Config::database(env)?)).await?;
     println!("{}", serde_json::to_string(&result)?);
     Ok(if result.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Show how the topics differ from what is declared; exit status 1 when they do.
+    Diff,
+    /// Bring the topics up to what is declared; exit status 1 when something of it was refused.
+    Apply,
+}
+
+impl TopicsCommand {
+    /// Runs the command on the cluster that the service uses.
+    #[expect(clippy::print_stdout, reason = "a command for people")]
+    pub async fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
+        let kafka = KafkaConfig::from_env(env, SERVICE_NAME)?;
+        let (changes, fine): (_, fn(&[Change]) -> bool) = match self {
+            Self::Diff => (topics::differences(&kafka).await?, |changes| changes.is_empty()),
+            Self::Apply => (topics::apply(&kafka).await?, |changes| !changes.iter().any(Change::is_refused)),
+        };
+        for change in &changes {
+            println!("{change}");
+        }
+        if changes.is_empty() {
+            println!("the topics are as they are declared");
+        }
+        Ok(if fine(&changes) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// Show events as they are published, a line each, until Ctrl-C. They may hold personal data.
+    Tail(TailArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// Only events of this type; `*` stands for any letters: `wallet.*`.
+    #[arg(long = "type")]
+    kind: Option<String>,
+    /// Only events about this: the id of a person, a wallet, a transaction.
+    #[arg(long)]
+    key: Option<String>,
+    /// All that were ever published, and then what comes.
+    #[arg(long)]
+    from_beginning: bool,
+    /// Whole messages as they are, instead of what is most worth reading.
+    #[arg(long)]
+    json: bool,
+}
+
+impl EventsCommand {
+    /// Runs until it is told to stop.
+    #[expect(clippy::print_stdout, reason = "a command for people")]
+    pub async fn run(self, env: &Env) -> anyhow::Result<()> {
+        let Self::Tail(args) = self;
+        let kafka = KafkaConfig::from_env(env, SERVICE_NAME)?;
+        let filter = Filter { kind: args.kind, key: args.key };
+        let stop = shutdown::on_signal()?;
+        let tail = Tail::start(&kafka, filter, args.from_beginning).await?;
+        while let Some(seen) = stop.run_until_cancelled(tail.next()).await {
+            let seen = seen?;
+            println!("{}", if args.json { seen.payload } else { readable(&seen) });
+        }
+        Ok(())
+    }
+}
+
+/// When, what, about what, by whom, and the data.
+fn readable(seen: &Seen) -> String {
+    match &seen.event {
+        Some(event) => {
+            let time = event.time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+            let actor = event.actor.as_str();
+            format!("{time} {:<34} {} by {actor} {}", event.kind, event.subject, event.data)
+        }
+        None => format!("{} [{}] {}: no event: {}", seen.topic, seen.partition, seen.offset, seen.payload),
+    }
 }

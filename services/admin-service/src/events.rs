@@ -12,10 +12,21 @@ pub struct AdminEvents;
 
 #[async_trait]
 impl EventHandler for AdminEvents {
+    /// All: also those of types and versions that are newer than this service.
+    fn takes(&self, _event: &Event) -> bool {
+        true
+    }
+
     async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
-        staff::handle_in_op(op, event).await?;
+        self.handle_all_in_op(op, &[event]).await
+    }
+
+    async fn handle_all_in_op(&self, op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
+        for event in events {
+            staff::handle_in_op(op, event).await?;
+        }
         // Last, because it holds the lock that all who append wait for.
-        audit::append_in_op(op, event).await
+        audit::append_in_op(op, events).await
     }
 
     async fn committed(&self, _event: &Event) {

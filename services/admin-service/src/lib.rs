@@ -1,9 +1,10 @@
-//! admin-service: support tickets, the hash-chained audit log, and what staff may do to a wallet.
+//! admin-service: support tickets, the hash-chained audit log, dead letters, and what staff may do to a wallet.
 
 mod app;
 pub mod audit;
 pub mod cli;
 pub mod config;
+mod dead_letters;
 mod events;
 mod merged;
 mod permissions;

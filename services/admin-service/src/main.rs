@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use admin_service::{App, SERVICE, SERVICE_NAME, cli::AuditCommand, config::Config, migrations};
+use admin_service::{
+    App, SERVICE, SERVICE_NAME,
+    cli::{AuditCommand, EventsCommand, TopicsCommand},
+    config::Config,
+    migrations,
+};
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
@@ -24,6 +29,12 @@ enum Command {
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look after the topics of the Kafka cluster.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Look at events.
+    #[command(subcommand)]
+    Events(EventsCommand),
 }
 
 #[tokio::main]
@@ -45,6 +56,8 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Audit(command) => return command.run(env).await,
+        Command::Topics(command) => return command.run(env).await,
+        Command::Events(command) => command.run(env).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,8 @@ common_auth::permissions! {
     ReadAuditLog = [Compliance, Admin];
     /// Freezes wallets and makes them work again.
     FreezeWallets = [Compliance, Admin];
+    /// Looks at dead letters, puts them back and discards them. They hold what the events hold, personal data too.
+    HandleDeadLetters = [Admin];
 }
 
 /// Whether one of these roles may work on tickets.

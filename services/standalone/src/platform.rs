@@ -79,14 +79,21 @@ fn ensure_topics(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> 
     }
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
-        while let Err(error) = topics::ensure(&kafka).await {
-            tracing::warn!(error = format!("{error:#}"), "topics are not there yet");
+        loop {
+            match topics::apply(&kafka).await {
+                Ok(changes) => {
+                    for change in changes {
+                        tracing::info!(%change, "topics");
+                    }
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "topics are not there yet"),
+            }
             tokio::select! {
-                () = shutdown.cancelled() => break,
+                () = shutdown.cancelled() => return Ok(()),
                 () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {}
             }
         }
-        Ok(())
     });
     Ok(())
 }

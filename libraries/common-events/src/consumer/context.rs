@@ -8,14 +8,14 @@ use rdkafka::{
     consumer::{BaseConsumer, ConsumerContext, Rebalance},
 };
 
-pub(super) struct LagContext {
+pub(crate) struct LagContext {
     service: &'static str,
     group: &'static str,
     prefix: String,
 }
 
 impl LagContext {
-    pub(super) fn new(service: &'static str, group: &'static str, prefix: String) -> Self {
+    pub(crate) fn new(service: &'static str, group: &'static str, prefix: String) -> Self {
         describe_gauge!("wallet_consumer_lag", "Messages published and not yet taken in, by topic.");
         describe_counter!("wallet_consumer_rebalances_total", "Times that partitions were assigned anew.");
         Self { service, group, prefix }

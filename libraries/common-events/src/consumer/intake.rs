@@ -1,42 +1,25 @@
-//! One message on its way in: parsed, tried, and in the end handled, known, or set aside.
+//! A batch of messages on its way in: read, tried together, else one by one, and in the end handled, known, passed
+//! over, or set aside.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use common_utils::{correlation, crash_point};
 use futures::FutureExt;
-use metrics::{counter, histogram};
 use rdkafka::{Message, message::BorrowedMessage, producer::FutureProducer};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
-use super::{Consumer, HandlerError, PAUSE};
+use super::{
+    Consumer, HandlerError, Outcome, PAUSE,
+    effect::{self, Effect},
+    reading::{Broken, Offered, Reading},
+};
 use crate::{
     Event,
     dedup::Dedup,
     dlq::{self, Reason},
-    inbox,
 };
 
 const ATTEMPTS: u32 = 5;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// What became of a message.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Outcome {
-    Handled,
-    Duplicate,
-    SetAside,
-}
-
-impl Outcome {
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Handled => "handled",
-            Self::Duplicate => "duplicate",
-            Self::SetAside => "dead_letter",
-        }
-    }
-}
 
 /// What a running consumer has.
 pub(super) struct Intake<'a> {
@@ -46,85 +29,150 @@ pub(super) struct Intake<'a> {
     pub(super) shutdown: CancellationToken,
 }
 
+/// What came of trying all of a batch in one transaction.
+enum Together {
+    Done(Vec<Effect>),
+    /// One of them is at fault: which, is found one by one.
+    Refused,
+    /// The consumer was told to stop before.
+    Stopped,
+}
+
 impl Intake<'_> {
-    /// None when it was told to stop before the message was done with.
-    pub(super) async fn take_in(&self, message: &BorrowedMessage<'_>) -> Option<Outcome> {
-        let event: Event = match serde_json::from_slice(message.payload().unwrap_or_default()) {
-            Ok(event) => event,
-            Err(error) => {
-                let reason = format!("not an event: {error}");
-                return self.set_aside(message, &reason, 0).await;
-            }
+    /// What became of the messages, in their order. Those at the end for which there is nothing were not done with when
+    /// the consumer was told to stop.
+    pub(super) async fn take_in(&self, messages: &[BorrowedMessage<'_>]) -> Vec<Outcome> {
+        let handler = &*self.consumer.handler;
+        let readings: Vec<Reading> = messages.iter().map(|message| Reading::of(message, handler)).collect();
+        let ours: Vec<&Offered> = readings.iter().filter_map(offered).collect();
+        let mut together = match self.together(&ours).await {
+            Together::Done(effects) => Some(effects.into_iter()),
+            Together::Refused => None,
+            Together::Stopped => return Vec::new(),
         };
-        let correlation_id = correlation::accept(Some(&event.correlationid));
-        let span = tracing::info_span!("event", kind = event.kind, correlation_id);
-        correlation::scope(correlation_id, self.attempt(message, &event)).instrument(span).await
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for (message, reading) in messages.iter().zip(&readings) {
+            let outcome = match reading {
+                Reading::Passed(outcome) => Some(*outcome),
+                Reading::Broken(broken) => self.set_aside_broken(message, broken).await,
+                Reading::Ours(offered) => match together.as_mut().and_then(Iterator::next) {
+                    Some(effect) => self.outcome(message, offered, effect).await,
+                    None => self.alone(message, offered).await,
+                },
+            };
+            let Some(outcome) = outcome else { break };
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
-    async fn attempt(&self, message: &BorrowedMessage<'_>, event: &Event) -> Option<Outcome> {
+    /// Tries all in one transaction, and waits while something is away.
+    async fn together(&self, offered: &[&Offered]) -> Together {
+        let mut pause = PAUSE;
+        loop {
+            let error = match self.attempt(offered).await {
+                Ok(effects) => return Together::Done(effects),
+                Err(error @ HandlerError::Unavailable(_)) => error,
+                Err(HandlerError::Failed(_)) => return Together::Refused,
+            };
+            tracing::warn!(
+                service = self.consumer.service,
+                events = offered.len(),
+                cause = error.causes().join(": "),
+                "events could not be handled"
+            );
+            if !self.rest(&mut pause).await {
+                return Together::Stopped;
+            }
+        }
+    }
+
+    /// Tries one in a transaction of its own, a bounded number of times.
+    async fn alone(&self, message: &BorrowedMessage<'_>, offered: &Offered) -> Option<Outcome> {
         let (mut failures, mut pause) = (0, PAUSE);
         loop {
-            let error = match AssertUnwindSafe(self.once(event)).catch_unwind().await {
-                Ok(Ok(outcome)) => return Some(outcome),
-                Ok(Err(error)) => error,
-                // The panic hook has logged where and why. The transaction was rolled back.
-                Err(_) => HandlerError::Failed(anyhow::anyhow!("the handler panicked")),
+            let error = match self.attempt(&[offered]).await {
+                Ok(effects) => {
+                    let effect = effects.into_iter().next().unwrap_or(Effect::Repeated);
+                    return self.outcome(message, offered, effect).await;
+                }
+                Err(error) => error,
             };
             if matches!(error, HandlerError::Failed(_)) {
                 failures += 1;
             }
-            let (kind, id) = (&event.kind, event.id);
-            tracing::warn!(service = self.consumer.service, kind, %id, failures, %error, "an event could not be handled");
+            self.tell(&offered.event, failures, &error);
             if failures >= ATTEMPTS {
-                return self.set_aside(message, &error.to_string(), failures).await;
+                return self.set_aside(message, &error.causes(), failures).await;
             }
-            counter!("wallet_consumer_retries_total", "service" => self.consumer.service, "group" => self.consumer.group)
-                .increment(1);
-            tokio::select! {
-                () = self.shutdown.cancelled() => return None,
-                () = tokio::time::sleep(jittered(pause)) => {}
+            if !self.rest(&mut pause).await {
+                return None;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn once(&self, event: &Event) -> Result<Outcome, HandlerError> {
-        if self.dedup.seen(event.id).await
-            && inbox::has(&self.consumer.pool, self.consumer.group, event.id).await?
-        {
-            return Ok(Outcome::Duplicate);
+    async fn attempt(&self, offered: &[&Offered]) -> Result<Vec<Effect>, HandlerError> {
+        match AssertUnwindSafe(effect::of(self.consumer, &self.dedup, offered)).catch_unwind().await {
+            Ok(result) => result,
+            // The panic hook has logged where and why. The transaction was rolled back.
+            Err(_) => Err(HandlerError::Failed(anyhow::anyhow!("the handler panicked"))),
         }
-        let started = std::time::Instant::now();
-        let mut op = common_db::begin(&self.consumer.pool).await?;
-        let fresh =
-            inbox::accept_in_op(&mut op, self.consumer.group, event.id, self.consumer.clock.now()).await?;
-        if fresh {
-            self.consumer.handler.handle_in_op(&mut op, event).await?;
-            crash_point!("consumer.before_commit");
-        }
-        op.commit().await?;
-        crash_point!("consumer.after_commit");
-        self.dedup.mark(event.id).await;
-        if !fresh {
-            return Ok(Outcome::Duplicate);
-        }
-        self.consumer.handler.committed(event).await;
-        histogram!("wallet_consumer_handle_duration_seconds", "service" => self.consumer.service, "group" => self.consumer.group)
-            .record(started.elapsed());
-        Ok(Outcome::Handled)
     }
 
-    async fn set_aside(&self, message: &BorrowedMessage<'_>, error: &str, attempts: u32) -> Option<Outcome> {
+    /// With the correlation id that all other lines about the event have.
+    fn tell(&self, event: &Event, failures: u32, error: &HandlerError) {
+        let (service, kind, id) = (self.consumer.service, &event.kind, event.id);
+        let cause = error.causes().join(": ");
+        event.in_span(|| {
+            tracing::warn!(service, kind, %id, failures, cause, "an event could not be handled");
+        });
+    }
+
+    /// False when the consumer was told to stop.
+    async fn rest(&self, pause: &mut Duration) -> bool {
+        self.consumer.count_retry();
+        tokio::select! {
+            () = self.shutdown.cancelled() => return false,
+            () = tokio::time::sleep(jittered(*pause)) => {}
+        }
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+
+    async fn outcome(
+        &self,
+        message: &BorrowedMessage<'_>,
+        offered: &Offered,
+        effect: Effect,
+    ) -> Option<Outcome> {
+        match effect {
+            Effect::Done => Some(Outcome::Handled),
+            Effect::Repeated => Some(Outcome::Duplicate),
+            Effect::Conflict => {
+                self.consumer.count_conflict();
+                let cause = format!("an event of other content had the id {} before", offered.event.id);
+                self.set_aside(message, &[cause], 0).await
+            }
+        }
+    }
+
+    async fn set_aside_broken(&self, message: &BorrowedMessage<'_>, broken: &Broken) -> Option<Outcome> {
+        self.set_aside(message, &[broken.to_string()], 0).await
+    }
+
+    /// Tries until the letter is written: what is neither handled nor kept would be lost.
+    async fn set_aside(
+        &self,
+        message: &BorrowedMessage<'_>,
+        causes: &[String],
+        attempts: u32,
+    ) -> Option<Outcome> {
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        tracing::error!(
-            service = self.consumer.service,
-            topic,
-            partition,
-            offset,
-            error,
-            "message set aside"
-        );
-        let reason = Reason { group: self.consumer.group, error, attempts };
+        let cause = causes.join(": ");
+        let service = self.consumer.service;
+        tracing::error!(service, topic, partition, offset, cause, "message set aside");
+        let reason = Reason { group: self.consumer.group, causes, attempts, now: self.consumer.clock.now() };
+        let mut pause = PAUSE;
         loop {
             let sent = tokio::select! {
                 () = self.shutdown.cancelled() => return None,
@@ -136,8 +184,17 @@ impl Intake<'_> {
                     tracing::error!(error = format!("{error:#}"), "cannot write the dead letter yet");
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            if !self.rest(&mut pause).await {
+                return None;
+            }
         }
+    }
+}
+
+fn offered(reading: &Reading) -> Option<&Offered> {
+    match reading {
+        Reading::Ours(offered) => Some(offered),
+        Reading::Passed(_) | Reading::Broken(_) => None,
     }
 }
 

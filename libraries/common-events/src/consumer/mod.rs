@@ -1,80 +1,69 @@
-//! A consumer takes events in, each once. For every message:
-//! 1. parse the envelope; what is no event is set aside at once;
-//! 2. skip it if Redis remembers that it took effect, and a look into the inbox agrees;
-//! 3. in one database transaction: note it in the inbox (or stop, if it is there), let the handler do its work, commit;
-//! 4. store the offset, which is committed to Kafka in the background.
+//! A consumer takes events in, each once. It takes what has arrived, up to a bound, and for that batch:
+//! 1. reads the messages (`reading.rs`): those that do not concern it are passed over, what is no event is set aside;
+//! 2. notes the events in the inbox and lets the handler do its work, all in one database transaction (`effect.rs`);
+//! 3. stores the offsets, which are committed to Kafka in the background.
 //!
-//! A handler that fails or panics is tried again with back-off, a bounded number of times; then the message is set aside in
-//! `dlq.<topic>`. While the database or another system is away, the consumer waits instead: that is no fault of the
-//! message. Events of a key keep their order, but those behind one that was set aside go on without it.
+//! A batch that cannot be handled is tried one by one (`intake.rs`). An event whose handler fails or panics is tried
+//! again with back-off, a bounded number of times; then it is set aside in `dlq.<topic>`. While the database or another
+//! system is away, the consumer waits instead: that is no fault of the message. Events of a key keep their order, but
+//! those behind one that was set aside go on without it.
+//!
+//! A batch that takes long does not cost the consumer its membership: it keeps polling, with its partitions paused
+//! (`batches.rs`).
 
+mod batches;
 mod context;
+mod effect;
+mod handler;
 mod intake;
+mod metrics;
+mod reading;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use common_db::{Op, PgPool, constraint};
+use common_db::PgPool;
 use common_utils::clock::SharedClock;
-use metrics::{counter, describe_counter};
 use rdkafka::{
     Message,
     consumer::{Consumer as _, StreamConsumer},
+    message::BorrowedMessage,
 };
 use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Event, KafkaConfig, Topic, dedup::Dedup};
-use context::LagContext;
-use intake::{Intake, Outcome};
+pub use self::handler::{EventHandler, HandlerError};
+use self::intake::Intake;
+pub(crate) use self::{batches::Batches, context::LagContext};
+use crate::{KafkaConfig, Topic, dedup::Dedup};
 
 /// How long the first wait is for what is away.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a handler did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum HandlerError {
-    /// Something it needs is away: wait and try again, for as long as it takes.
-    #[error("{0:#}")]
-    Unavailable(anyhow::Error),
-    /// The message or our code is at fault: try a few times, then set the message aside.
-    #[error("{0:#}")]
-    Failed(anyhow::Error),
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Outcome {
+    Handled,
+    Duplicate,
+    /// Not taken by this consumer.
+    Skipped,
+    /// The same, and no type that this build knows.
+    UnknownType,
+    /// The same, in a version that is newer than those that this build knows.
+    FutureVersion,
+    SetAside,
 }
 
-impl From<sqlx::Error> for HandlerError {
-    fn from(error: sqlx::Error) -> Self {
-        if constraint::is_transient(&error) {
-            Self::Unavailable(error.into())
-        } else {
-            Self::Failed(error.into())
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Duplicate => "duplicate",
+            Self::Skipped => "skipped",
+            Self::UnknownType => "unknown_type",
+            Self::FutureVersion => "future_version",
+            Self::SetAside => "dead_letter",
         }
     }
-}
-
-impl From<crate::outbox::OutboxError> for HandlerError {
-    fn from(error: crate::outbox::OutboxError) -> Self {
-        match error {
-            crate::outbox::OutboxError::Database(error) => error.into(),
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
-impl From<serde_json::Error> for HandlerError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// The effect of events on one service's database.
-#[async_trait]
-pub trait EventHandler: Send + Sync {
-    /// Does its work in `op` and does not commit. Types that do not concern it are left alone.
-    async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError>;
-
-    /// Called after the commit: wakes workers that wait for what the event brought.
-    async fn committed(&self, _event: &Event) {}
 }
 
 /// What a consumer needs.
@@ -101,15 +90,9 @@ impl std::fmt::Debug for Consumer {
 }
 
 impl Consumer {
-    /// Runs until `shutdown`; the message at hand is finished first.
+    /// Runs until `shutdown`; the batch at hand is finished first, or left whole.
     pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        describe_counter!("wallet_consumer_messages_total", "Messages taken in, by outcome.");
-        describe_counter!(
-            "wallet_consumer_retries_total",
-            "Attempts at a message that failed and were repeated."
-        );
-        counter!("wallet_consumer_retries_total", "service" => self.service, "group" => self.group)
-            .absolute(0);
+        metrics::register(self);
         let context = LagContext::new(self.service, self.group, self.kafka.prefix.clone());
         let consumer: StreamConsumer<LagContext> =
             self.kafka.consumer(self.group).create_with_context(context)?;
@@ -121,37 +104,36 @@ impl Consumer {
         };
         let topics: Vec<String> = self.topics.iter().map(|topic| self.kafka.prefixed(topic.name())).collect();
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let mut away = false;
+        let mut batches = Batches::new(self.service, &consumer);
         loop {
-            let message = tokio::select! {
-                () = shutdown.cancelled() => break,
-                message = consumer.recv() => message,
+            let messages = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                messages = batches.next() => messages,
             };
-            match message {
-                Ok(message) => {
-                    away = false;
-                    let Some(outcome) = intake.take_in(&message).await else { break };
-                    self.count(message.topic(), outcome);
-                    consumer.store_offset_from_message(&message)?;
-                }
-                // librdkafka reconnects and resumes by itself.
-                Err(error) => {
-                    if !std::mem::replace(&mut away, true) {
-                        tracing::warn!(service = self.service, %error, "Kafka does not answer; waiting for it");
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
+            let outcomes = batches.polling_during(intake.take_in(&messages)).await?;
+            self.done_with(&consumer, &messages, &outcomes);
+            if outcomes.len() < messages.len() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    fn count(&self, topic: &str, outcome: Outcome) {
-        let topic = topic.strip_prefix(&self.kafka.prefix).unwrap_or(topic).to_owned();
-        counter!(
-            "wallet_consumer_messages_total",
-            "service" => self.service, "group" => self.group, "topic" => topic, "outcome" => outcome.label()
-        )
-        .increment(1);
+    fn done_with(
+        &self,
+        consumer: &StreamConsumer<LagContext>,
+        messages: &[BorrowedMessage<'_>],
+        outcomes: &[Outcome],
+    ) {
+        let mut counts: HashMap<(&str, Outcome), u64> = HashMap::new();
+        for (message, outcome) in messages.iter().zip(outcomes) {
+            *counts.entry((message.topic(), *outcome)).or_default() += 1;
+            // The partition may be another member's by now. It gets the message again, and the inbox drops it.
+            if let Err(error) = consumer.store_offset_from_message(message) {
+                tracing::debug!(group = self.group, %error, "an offset is not stored");
+            }
+        }
+        for ((topic, outcome), messages) in counts {
+            self.count_outcome(topic, outcome, messages);
+        }
     }
 }

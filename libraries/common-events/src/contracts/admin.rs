@@ -23,7 +23,9 @@ pub struct RelatedTo {
 pub struct TicketSnapshot {
     pub ticket_id: Uuid,
     /// `open`, `in_progress`, `resolved` or `closed`.
+    #[schemars(example = &"open")]
     pub status: String,
+    #[schemars(example = &"normal")]
     pub priority: String,
     pub requester_id: Uuid,
     pub assignee_id: Option<Uuid>,
@@ -43,4 +45,34 @@ events! { Topic::Admin, TicketSnapshot, "ticket", ticket_id:
     TicketResolved = "admin.ticket.resolved";
     /// A resolved ticket was closed for good.
     TicketClosed = "admin.ticket.closed";
+}
+
+/// A message that a consumer could not handle, and what was decided about it. What is in the message is not told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterSnapshot {
+    pub letter_id: Uuid,
+    /// `replaying` or `discarded`.
+    #[schemars(example = &"replaying")]
+    pub status: String,
+    /// The topic that it was taken from.
+    #[schemars(example = &"wallet-events")]
+    pub topic: String,
+    /// Who could not handle it.
+    #[schemars(example = &"transaction-service")]
+    pub consumer_group: String,
+    /// The event in the message, where it is one.
+    pub event_id: Option<Uuid>,
+    #[schemars(example = &"wallet.credited")]
+    pub event_type: Option<String>,
+    /// Why it was discarded.
+    pub reason: Option<String>,
+    pub decided_at: DateTime<Utc>,
+}
+
+events! { Topic::Admin, DeadLetterSnapshot, "dead_letter", letter_id:
+    /// A dead letter is put back into its topic; those who had its event drop it.
+    DeadLetterReplayed = "admin.dead_letter.replayed";
+    /// A dead letter is given up, for a reason.
+    DeadLetterDiscarded = "admin.dead_letter.discarded";
 }

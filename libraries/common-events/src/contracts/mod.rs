@@ -1,13 +1,19 @@
 //! The public events. Each is a self-contained snapshot; its JSON Schema is generated from the type and committed
-//! under `schemas/`, where a test holds the two against each other.
+//! under `schemas/`, where a test holds the two against each other, and refuses a change that would break readers
+//! (`compatibility.rs`). `docs/events.md` is generated too (`reference.rs`).
 
 mod admin;
+pub mod compatibility;
+pub mod reference;
 mod transaction;
 mod user;
 mod wallet;
 
-use schemars::{JsonSchema, Schema, schema_for};
+use std::{collections::HashMap, sync::LazyLock};
+
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
+use serde_json::Value;
 
 pub use admin::*;
 pub use transaction::*;
@@ -21,6 +27,10 @@ pub trait EventData: Serialize {
     const TYPE: &'static str;
     const VERSION: u16;
     const TOPIC: Topic;
+    /// What it is about: `user`, `wallet`, …
+    const AGGREGATE: &'static str;
+    /// The field of the data that names the aggregate, in snake case.
+    const KEY_FIELD: &'static str;
 
     /// The partition key: the aggregate whose events keep their order.
     fn key(&self) -> String;
@@ -42,6 +52,8 @@ macro_rules! events {
                 const TYPE: &'static str = $kind;
                 const VERSION: u16 = 1;
                 const TOPIC: $crate::Topic = $topic;
+                const AGGREGATE: &'static str = $subject;
+                const KEY_FIELD: &'static str = stringify!($id);
 
                 fn key(&self) -> String {
                     self.0.$id.to_string()
@@ -78,30 +90,87 @@ impl From<Amount> for common_utils::money::Money {
     }
 }
 
-/// The schema of every event: type, version, schema.
-pub fn schemas() -> Vec<(&'static str, u16, Schema)> {
-    fn entry<T: EventData + JsonSchema>() -> (&'static str, u16, Schema) {
-        (T::TYPE, T::VERSION, schema_for!(T))
+/// An event type as readers rely on it.
+#[derive(Debug)]
+pub struct Contract {
+    pub kind: &'static str,
+    pub version: u16,
+    pub topic: Topic,
+    pub aggregate: &'static str,
+    /// The field of the data that is the partition key, as it is written.
+    pub key_field: String,
+    pub schema: Value,
+}
+
+impl Contract {
+    fn of<T: EventData + JsonSchema>() -> Self {
+        Self {
+            kind: T::TYPE,
+            version: T::VERSION,
+            topic: T::TOPIC,
+            aggregate: T::AGGREGATE,
+            key_field: camel_case(T::KEY_FIELD),
+            schema: schema_for!(T).to_value(),
+        }
     }
+
+    /// The name of its committed schema.
+    pub fn file(&self) -> String {
+        format!("{}.v{}.json", self.kind, self.version)
+    }
+}
+
+fn camel_case(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        name.push_str(&head.to_ascii_uppercase());
+        name.push_str(tail);
+        name
+    })
+}
+
+/// The newest version of an event type that this build knows.
+pub fn latest_version(kind: &str) -> Option<u16> {
+    static LATEST: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
+        let mut latest = HashMap::new();
+        for contract in all() {
+            let known = latest.entry(contract.kind).or_default();
+            *known = contract.version.max(*known);
+        }
+        latest
+    });
+    LATEST.get(kind).copied()
+}
+
+/// Every event type, in every version that is published.
+pub fn all() -> Vec<Contract> {
     vec![
-        entry::<UserRegistered>(),
-        entry::<UserVerified>(),
-        entry::<UserUpdated>(),
-        entry::<WalletCreated>(),
-        entry::<WalletFrozen>(),
-        entry::<WalletUnfrozen>(),
-        entry::<WalletClosed>(),
-        entry::<WalletBoundsChanged>(),
-        entry::<VirtualAccountIssued>(),
-        entry::<WalletCredited>(),
-        entry::<WalletDebited>(),
-        entry::<TransactionInitiated>(),
-        entry::<TransactionCompleted>(),
-        entry::<TransactionFailed>(),
-        entry::<TicketCreated>(),
-        entry::<TicketAssigned>(),
-        entry::<TicketCommented>(),
-        entry::<TicketResolved>(),
-        entry::<TicketClosed>(),
+        Contract::of::<UserRegistered>(),
+        Contract::of::<UserVerified>(),
+        Contract::of::<UserUpdated>(),
+        Contract::of::<WalletCreated>(),
+        Contract::of::<WalletFrozen>(),
+        Contract::of::<WalletUnfrozen>(),
+        Contract::of::<WalletClosed>(),
+        Contract::of::<WalletBoundsChanged>(),
+        Contract::of::<VirtualAccountIssued>(),
+        Contract::of::<WalletCredited>(),
+        Contract::of::<WalletDebited>(),
+        Contract::of::<WalletHoldPlaced>(),
+        Contract::of::<WalletHoldCaptured>(),
+        Contract::of::<WalletHoldReleased>(),
+        Contract::of::<WalletHoldExpired>(),
+        Contract::of::<TransactionInitiated>(),
+        Contract::of::<TransactionCompleted>(),
+        Contract::of::<TransactionFailed>(),
+        Contract::of::<TicketCreated>(),
+        Contract::of::<TicketAssigned>(),
+        Contract::of::<TicketCommented>(),
+        Contract::of::<TicketResolved>(),
+        Contract::of::<TicketClosed>(),
+        Contract::of::<DeadLetterReplayed>(),
+        Contract::of::<DeadLetterDiscarded>(),
     ]
 }

@@ -15,8 +15,10 @@ pub struct TransactionSnapshot {
     pub transaction_id: Uuid,
     /// `transfer`, `deposit`, …
     #[serde(rename = "type")]
+    #[schemars(example = &"transfer")]
     pub kind: String,
     /// `initiated`, `completed` or `failed`.
+    #[schemars(example = &"completed")]
     pub status: String,
     pub amount: Amount,
     pub fee: Amount,
@@ -24,7 +26,9 @@ pub struct TransactionSnapshot {
     pub to_wallet_id: Option<Uuid>,
     pub from_user_id: Option<Uuid>,
     pub to_user_id: Option<Uuid>,
+    #[schemars(example = &"Rent for May")]
     pub narration: Option<String>,
+    #[schemars(example = &"TRF-0199F3A26C1D")]
     pub reference: String,
     /// The stable code of the refusal, when it failed.
     pub failure: Option<String>,

@@ -13,14 +13,21 @@ use crate::Topic;
 #[serde(rename_all = "camelCase")]
 pub struct UserSnapshot {
     pub user_id: Uuid,
+    #[schemars(example = &"ada@example.com")]
     pub email: String,
     /// E.164.
+    #[schemars(example = &"+2348030000001")]
     pub phone_number: String,
+    #[schemars(example = &"Ada")]
     pub first_name: String,
+    #[schemars(example = &"Obi")]
     pub last_name: String,
     /// 0 (nothing verified) to 3.
+    #[schemars(example = 1)]
     pub kyc_tier: i16,
+    #[schemars(example = ["user"])]
     pub roles: Vec<String>,
+    #[schemars(example = &"active")]
     pub status: String,
     pub created_at: DateTime<Utc>,
 }

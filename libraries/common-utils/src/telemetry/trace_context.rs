@@ -20,6 +20,19 @@ impl Extractor for Incoming<'_> {
     }
 }
 
+/// One `traceparent`, as an event carries it.
+struct Carried<'a>(&'a str);
+
+impl Extractor for Carried<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == "traceparent").then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
+    }
+}
+
 #[derive(Default)]
 struct Outgoing(Option<String>);
 
@@ -33,10 +46,18 @@ impl Injector for Outgoing {
 
 /// Makes `span` a child of the caller's span.
 pub fn adopt_parent(span: &Span, headers: &HeaderMap) {
-    if !headers.contains_key("traceparent") {
-        return;
+    if headers.contains_key("traceparent") {
+        make_child(span, &Incoming(headers));
     }
-    let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Incoming(headers)));
+}
+
+/// Makes `span` a child of the span that `traceparent` names.
+pub fn adopt(span: &Span, traceparent: &str) {
+    make_child(span, &Carried(traceparent));
+}
+
+fn make_child(span: &Span, carrier: &dyn Extractor) {
+    let parent = global::get_text_map_propagator(|propagator| propagator.extract(carrier));
     // Without an exporter there is no tracer to tell.
     let _ = span.set_parent(parent);
 }

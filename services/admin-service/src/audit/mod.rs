@@ -23,14 +23,18 @@ const ENTRIES: &str = "wallet_audit_entries_total";
 const LAST: &str = "wallet_audit_last_sequence";
 const WATCH: Duration = Duration::from_secs(5);
 
-/// Appends the event to the chain. Whoever else appends waits until this transaction ends.
-pub(crate) async fn append_in_op(op: &mut Op, event: &Event) -> Result<(), HandlerError> {
-    let record = Record::of(event);
-    let head = repo::lock_head_in_op(op).await?;
-    let entry = Entry::after(&head, record)
-        .ok_or_else(|| HandlerError::Failed(anyhow::anyhow!("the audit log has no numbers left")))?;
-    repo::append_in_op(op, &entry).await?;
-    Ok(())
+/// Appends the events to the chain, in their order. Whoever else appends waits until this transaction ends.
+pub(crate) async fn append_in_op(op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
+    let records: Vec<Record> = events.iter().map(|event| Record::of(event)).collect();
+    let mut head = repo::lock_head_in_op(op).await?;
+    let mut entries = Vec::with_capacity(records.len());
+    for record in records {
+        let entry = Entry::after(&head, record)
+            .ok_or_else(|| HandlerError::Failed(anyhow::anyhow!("the audit log has no numbers left")))?;
+        head = entry.head();
+        entries.push(entry);
+    }
+    Ok(repo::append_in_op(op, &entries, &head).await?)
 }
 
 /// Shows the metrics from the start, at zero.

@@ -84,27 +84,30 @@ pub(super) async fn head_and_last(pool: &PgPool) -> sqlx::Result<(Head, i64)> {
     Ok((Head { sequence: row.sequence, hash: hash(&row.hash) }, row.last))
 }
 
-/// Writes the entry and moves the end of the chain to it.
-pub(super) async fn append_in_op(op: &mut Op, entry: &Entry) -> sqlx::Result<()> {
-    let record = &entry.record;
+/// Writes the entries and moves the end of the chain to the last of them.
+pub(super) async fn append_in_op(op: &mut Op, entries: &[Entry], head: &Head) -> sqlx::Result<()> {
+    let records = || entries.iter().map(|entry| &entry.record);
+    let texts = |of: fn(&Record) -> &str| records().map(of).collect::<Vec<&str>>();
     sqlx::query!(
         "WITH appended AS (
              INSERT INTO audit_entries (sequence, occurred_at, actor_type, actor_id, action, subject_type, subject_id,
                                         correlation_id, details, previous_hash, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             RETURNING sequence, hash)
-         UPDATE audit_head SET sequence = appended.sequence, hash = appended.hash FROM appended",
-        entry.sequence,
-        record.occurred_at,
-        record.actor.kind,
-        record.actor.id,
-        record.action,
-        record.subject.kind,
-        record.subject.id,
-        record.correlation_id,
-        Json(&record.details) as _,
-        &entry.previous_hash[..],
-        &entry.hash[..],
+             SELECT * FROM UNNEST($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
+                                  $7::text[], $8::text[], $9::jsonb[], $10::bytea[], $11::bytea[]))
+         UPDATE audit_head SET sequence = $12, hash = $13",
+        &entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(),
+        &records().map(|record| record.occurred_at).collect::<Vec<_>>(),
+        &texts(|record| &record.actor.kind) as _,
+        &texts(|record| &record.actor.id) as _,
+        &texts(|record| &record.action) as _,
+        &texts(|record| &record.subject.kind) as _,
+        &texts(|record| &record.subject.id) as _,
+        &texts(|record| &record.correlation_id) as _,
+        &records().map(|record| Json(&record.details)).collect::<Vec<_>>() as _,
+        &entries.iter().map(|entry| &entry.previous_hash[..]).collect::<Vec<_>>() as _,
+        &entries.iter().map(|entry| &entry.hash[..]).collect::<Vec<_>>() as _,
+        head.sequence,
+        &head.hash[..],
     )
     .execute(&mut **op)
     .await?;

@@ -22,6 +22,11 @@ const TABLE: &[(&str, &str, Option<&str>, [u16; 5])] = &[
     ("POST", "/tickets/mine/{id}/comments", Some(r#"{"body":"b"}"#), [404, 404, 404, 404, 404]),
     ("GET", "/audit-logs", None, [403, 403, 200, 403, 200]),
     ("GET", "/audit-logs/verify", None, [403, 403, 200, 403, 200]),
+    ("GET", "/dead-letters", None, [403, 403, 403, 403, 200]),
+    ("POST", "/dead-letters/replay", Some("{}"), [403, 403, 403, 403, 422]),
+    ("GET", "/dead-letters/{id}", None, [403, 403, 403, 403, 404]),
+    ("POST", "/dead-letters/{id}/replay", None, [403, 403, 403, 403, 404]),
+    ("POST", "/dead-letters/{id}/discard", Some(r#"{"reason":"r"}"#), [403, 403, 403, 403, 404]),
     ("POST", "/wallets/{id}/freeze", Some(r#"{"reason":"r"}"#), [403, 403, 404, 403, 404]),
     ("POST", "/wallets/{id}/unfreeze", Some(r#"{"reason":"r"}"#), [403, 403, 404, 403, 404]),
 ];

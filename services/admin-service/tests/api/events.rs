@@ -24,20 +24,20 @@ use uuid::Uuid;
 use crate::world::{self, World, eventually};
 
 /// An instance of the service that runs until it is stopped.
-struct Running {
+pub(crate) struct Running {
     shutdown: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    async fn start(world: &World, clock: SharedClock, kafka: &KafkaConfig) -> Self {
+    pub(crate) async fn start(world: &World, clock: SharedClock, kafka: &KafkaConfig) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = CancellationToken::new();
         let app = world.app(clock, kafka.clone());
         Self { task: tokio::spawn(app.run(listener, shutdown.clone())), shutdown }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();
     }
@@ -86,7 +86,7 @@ fn support(id: Uuid) -> UserUpdated {
     })
 }
 
-async fn actions(world: &World, query: &str) -> Vec<Value> {
+pub(crate) async fn actions(world: &World, query: &str) -> Vec<Value> {
     let officer = world.person(Role::Compliance);
     let page = world.get(&officer, &format!("/api/v1/admin/audit-logs?limit=100&{query}")).await.expect(200);
     page.body["items"].as_array().unwrap().clone()

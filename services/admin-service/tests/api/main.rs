@@ -10,6 +10,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod contract;
+mod dead_letters;
 mod events;
 mod neighbours;
 mod own_tickets;

@@ -77,7 +77,7 @@ impl Deployment {
     pub(crate) async fn create_topics(&self) {
         let values = self.env.clone().into_iter().collect();
         let kafka = KafkaConfig::from_env(&Env::from_values("test", values), "test").unwrap();
-        topics::ensure(&kafka).await.unwrap();
+        topics::apply(&kafka).await.unwrap();
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {

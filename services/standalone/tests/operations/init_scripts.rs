@@ -2,9 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use serde_json::Value;
-
-use crate::files::{path, text};
+use crate::files::path;
 
 /// A program that writes down how it was called.
 fn recorder(folder: &Path, name: &str) {
@@ -16,38 +14,6 @@ fn recorder(folder: &Path, name: &str) {
 
 fn calls(folder: &Path) -> Vec<String> {
     fs::read_to_string(folder.join("calls")).unwrap().lines().map(str::to_owned).collect()
-}
-
-#[test]
-fn all_declared_topics_are_created() {
-    let folder = tempfile::tempdir().unwrap();
-    recorder(folder.path(), "kafka-topics.sh");
-    let status = Command::new("sh")
-        .arg(path("docker/create-topics.sh"))
-        .arg(path("libraries/common-events/topics.json"))
-        .arg("kafka:9092")
-        .env("KAFKA_TOPICS", folder.path().join("kafka-topics.sh"))
-        .status()
-        .unwrap();
-    assert!(status.success());
-
-    let declared: Value = serde_json::from_str(&text("libraries/common-events/topics.json")).unwrap();
-    let calls = calls(folder.path());
-    assert_eq!(calls.len(), declared.as_array().unwrap().len());
-    for (topic, call) in declared.as_array().unwrap().iter().zip(calls) {
-        let name = topic["name"].as_str().unwrap();
-        let (partitions, retention) = (&topic["partitions"], &topic["retentionMs"]);
-        let compression = topic["compression"].as_str().unwrap();
-        for part in [
-            format!(
-                "--bootstrap-server kafka:9092 --create --if-not-exists --topic {name} --partitions {partitions} "
-            ),
-            format!("--config retention.ms={retention} "),
-            format!("--config compression.type={compression} "),
-        ] {
-            assert!(call.contains(&part), "{call}: {part}");
-        }
-    }
 }
 
 #[test]

@@ -16,6 +16,15 @@ use super::{
 };
 
 impl Directory {
+    /// Whether the event concerns the directory.
+    pub(crate) fn learns_from(event: &Event) -> bool {
+        event.is::<UserRegistered>()
+            || event.is::<UserVerified>()
+            || event.is::<UserUpdated>()
+            || event.is::<WalletCreated>()
+            || event.is::<VirtualAccountIssued>()
+    }
+
     /// Takes in what concerns the directory; other events are left alone.
     pub(crate) async fn learn_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
         if let Some(user) = user_of(event)? {

@@ -13,6 +13,7 @@ use common_utils::ids::TransactionId;
 
 use super::{
     book::{Book, Change, Earlier, Step},
+    hold::Hold,
     outcome::{Outcome, PostingResult, Refusal, RefusalCode},
     posting::{Action, Posting},
     rules::{self, Movement, NewEntry},
@@ -33,6 +34,8 @@ pub(super) struct Decided<'a> {
     pub outcome: Outcome,
     pub at: DateTime<Utc>,
     pub entries: Vec<NewEntry>,
+    /// The hold that it placed or changed, as it left it.
+    pub hold: Option<Hold>,
 }
 
 impl Decided<'_> {
@@ -149,12 +152,13 @@ impl<'a> List<'a, '_> {
 
     fn carry_out(&mut self, posting: &'a Posting, movement: Movement) -> (Decided<'a>, Change) {
         let Movement { at, entries, change } = movement;
+        let hold = change.hold.and_then(|(_, hold)| hold);
         let before = self.book.put(change);
         // A hold or a release moved nothing that could be taken back.
         if self.taken_back.contains(&posting.id()) && !entries.is_empty() {
             self.book.remember(posting.id(), earlier(posting, &entries));
         }
-        (Decided { posting, outcome: Outcome::Posted, at, entries }, before)
+        (Decided { posting, outcome: Outcome::Posted, at, entries, hold }, before)
     }
 
     fn take_back(&mut self, members: &[Posting], undo: Vec<Change>) {
@@ -167,7 +171,8 @@ impl<'a> List<'a, '_> {
     }
 
     fn refused(&self, posting: &'a Posting, refusal: Refusal) -> Decided<'a> {
-        Decided { posting, outcome: Outcome::Refused(refusal), at: self.now, entries: Vec::new() }
+        let outcome = Outcome::Refused(refusal);
+        Decided { posting, outcome, at: self.now, entries: Vec::new(), hold: None }
     }
 
     fn conclude(&mut self, decided: Decided<'a>) {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use common_db::Op;
 use common_events::{
     Event, EventHandler, HandlerError,
-    contracts::{EventData, UserRegistered, UserVerified},
+    contracts::{UserRegistered, UserVerified},
 };
 
 use super::open_default_in_op;
@@ -25,6 +25,10 @@ impl UserEvents {
 
 #[async_trait]
 impl EventHandler for UserEvents {
+    fn takes(&self, event: &Event) -> bool {
+        event.is::<UserRegistered>() || event.is::<UserVerified>()
+    }
+
     async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
         if let Some(registered) = event.data::<UserRegistered>() {
             open_default_in_op(op, &self.state, registered?.0.user_id.into()).await?;
@@ -40,7 +44,7 @@ impl EventHandler for UserEvents {
     }
 
     async fn committed(&self, event: &Event) {
-        if event.kind == UserVerified::TYPE {
+        if event.is::<UserVerified>() {
             self.state.accounts_wanted.notify_one();
         }
     }

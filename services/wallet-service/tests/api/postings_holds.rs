@@ -46,7 +46,15 @@ async fn a_hold_is_captured_part_by_part() {
         .iter()
         .map(|event| (event["type"].as_str().unwrap(), event["data"]["amount"]["amount"].as_i64().unwrap()))
         .collect();
-    assert_eq!(told, [("wallet.debited", 20), ("wallet.debited", 5), ("wallet.debited", 35)]);
+    let expected = [
+        ("wallet.hold.placed", 60),
+        ("wallet.debited", 20),
+        ("wallet.debited", 5),
+        ("wallet.hold.captured", 60),
+        ("wallet.debited", 35),
+        ("wallet.hold.captured", 60),
+    ];
+    assert_eq!(told, expected);
     world.stands_by(&[held, first, last]).await;
     assert_eq!(standing(&world, ada).await, (40, 0));
     world.verify().await;
@@ -188,4 +196,52 @@ async fn what_is_content_of_a_hold_cannot_change_under_its_id() {
     assert_eq!(replayed(&world.post_list(&[elsewhere, keeping]).await), [true, true]);
     assert_eq!(standing(&world, ada).await, (90, 50));
     world.verify().await;
+}
+
+/// Of each event about a hold: its type, status, what was captured, what is left, and the posting that did it.
+async fn told_of_holds(world: &World, wallet: WalletId) -> Vec<(String, String, i64, i64, Value)> {
+    let events = world.events(wallet).await;
+    let holds = events.iter().filter(|event| event["type"].as_str().unwrap().starts_with("wallet.hold."));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    holds
+        .map(|event| {
+            let data = &event["data"];
+            let (captured, remaining) = (&data["captured"], &data["remaining"]);
+            (
+                text(&event["type"]),
+                text(&data["status"]),
+                captured.as_i64().unwrap(),
+                remaining.as_i64().unwrap(),
+                data["transactionId"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_step_of_a_hold_is_told_as_it_was() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let (taken, freed, forgotten) = (hold(ada, 50), hold(ada, 30), hold(ada, 20));
+    let part = capture(&taken, &[share(&platform("fee"), 20)]);
+    let rest = capture_all(&taken, &platform("fee"));
+    let back = release(&freed);
+    // All in one list: what is told is each step, and not how it ended.
+    world.all_posted(&[taken.clone(), part.clone(), rest.clone(), freed.clone(), back.clone()]).await;
+    world.is_posted(&forgotten).await;
+    world.clock.advance(TimeDelta::days(400));
+    world.ledger().expire_overdue().await.unwrap();
+    let step = |kind: &str, status: &str, captured, remaining, by: &Value| {
+        (format!("wallet.hold.{kind}"), status.to_owned(), captured, remaining, by["id"].clone())
+    };
+    let expected = [
+        step("placed", "held", 0, 50, &taken),
+        step("captured", "held", 20, 30, &part),
+        step("captured", "captured", 50, 0, &rest),
+        step("placed", "held", 0, 30, &freed),
+        step("released", "released", 0, 0, &back),
+        step("placed", "held", 0, 20, &forgotten),
+        step("expired", "expired", 0, 0, &Value::Null),
+    ];
+    assert_eq!(told_of_holds(&world, ada).await, expected);
 }

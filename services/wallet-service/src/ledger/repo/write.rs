@@ -17,7 +17,7 @@ pub(in crate::ledger) async fn write_in_op(
     decided: &[Decided<'_>],
 ) -> Result<(), LedgerError> {
     let entries = columns::entries(decided, ids::new_id);
-    let events = events::of(book, entries.iter().copied())?;
+    let events = events::of(book, decided, &entries)?;
     let mut rows = outbox::Row::all(&events).into_iter();
     // Postings name holds.
     upsert_holds_in_op(op, book).await?;
@@ -38,7 +38,7 @@ pub(in crate::ledger) async fn write_at_once(
     decided: &[Decided<'_>],
 ) -> Result<(), LedgerError> {
     let entries = columns::entries(decided, ids::new_id);
-    let events = events::of(book, entries.iter().copied())?;
+    let events = events::of(book, decided, &entries)?;
     write(connection, book, decided, &entries, &outbox::Row::of(&events)).await?;
     outbox::soon(&events);
     Ok(())

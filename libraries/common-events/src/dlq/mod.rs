@@ -1,6 +1,14 @@
 //! Dead letters: what could not be handled goes to `dlq.<topic>` as it came, with why it failed, so that the messages
 //! behind it get through and it can be looked at and replayed.
+//!
+//! Beside the headers that it had, a letter has `dlq-topic`, `dlq-partition`, `dlq-offset` (where it was), `dlq-group` (who
+//! could not handle it), `dlq-error`, `dlq-causes` (what was behind the error, a line each), `dlq-attempts`, `dlq-time`.
 
+mod collector;
+mod letter;
+mod replay;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
@@ -8,18 +16,31 @@ use rdkafka::{
     util::Timeout,
 };
 
-use crate::KafkaConfig;
+pub use collector::{Collector, LetterBox};
+pub use letter::Letter;
+pub use replay::{Replay, Replayer};
 
-/// What is kept of an error, in bytes: with it the letter must still fit into its topic.
+use crate::{KafkaConfig, Topic};
+
+/// What is kept of an error and of what was behind it, in bytes each: with them the letter must still fit into its topic.
 const LONGEST_ERROR: usize = 4096;
-/// Ours; those of an earlier time in the queue are replaced.
+/// Of our headers; those of an earlier time in the queue are replaced.
 const PREFIX: &str = "dlq-";
+const TOPIC_PREFIX: &str = "dlq.";
 
 /// Why a message is set aside.
 pub(crate) struct Reason<'a> {
     pub(crate) group: &'a str,
-    pub(crate) error: &'a str,
+    /// What went wrong, and what was behind it, the outermost first.
+    pub(crate) causes: &'a [String],
+    /// None where the message cannot be tried at all.
     pub(crate) attempts: u32,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// Where the dead letters of a topic go.
+fn letters_of(topic: Topic) -> String {
+    format!("{TOPIC_PREFIX}{}", topic.name())
 }
 
 pub(crate) async fn set_aside(
@@ -29,7 +50,7 @@ pub(crate) async fn set_aside(
     reason: &Reason<'_>,
 ) -> anyhow::Result<()> {
     let original = message.topic().strip_prefix(&config.prefix).unwrap_or(message.topic());
-    let topic = config.prefixed(&format!("dlq.{original}"));
+    let topic = config.prefixed(&format!("{TOPIC_PREFIX}{original}"));
     let headers = headers(message, original, reason);
     let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic).headers(headers);
     record.key = message.key();
@@ -45,13 +66,19 @@ fn headers(message: &BorrowedMessage<'_>, topic: &str, reason: &Reason<'_>) -> O
             headers = headers.insert(header);
         }
     }
+    let (first, behind) = match reason.causes {
+        [first, behind @ ..] => (first.clone(), behind.join("\n")),
+        [] => Default::default(),
+    };
     let added = [
         ("dlq-topic", topic.to_owned()),
         ("dlq-partition", message.partition().to_string()),
         ("dlq-offset", message.offset().to_string()),
         ("dlq-group", reason.group.to_owned()),
-        ("dlq-error", shortened(reason.error).to_owned()),
+        ("dlq-error", shortened(&first).to_owned()),
+        ("dlq-causes", shortened(&behind).to_owned()),
         ("dlq-attempts", reason.attempts.to_string()),
+        ("dlq-time", reason.now.to_rfc3339_opts(SecondsFormat::Micros, true)),
     ];
     added.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }

@@ -6,8 +6,12 @@
 //! 2. hand them to the idempotent producer in order, and wait until all are acknowledged;
 //! 3. mark them as published.
 //!
-//! A crash between 2 and 3 publishes them again; consumers drop what they have had. Who writes events wakes the relay
+//! A crash between 2 and 3 publishes them again; consumers drop what they have had. So does a relay that lost the lock
+//! while it waited for Kafka: it tells in order what the next one tells in order, and only what is told first counts.
+//! Between rounds it takes out what was published long ago (`cleaner.rs`). Who writes events wakes the relay
 //! (`wake.rs`, `LISTEN outbox`); a slow poll stands behind it.
+
+mod cleaner;
 
 use std::time::{Duration, Instant};
 
@@ -21,11 +25,13 @@ use rdkafka::{
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
+use self::cleaner::Cleaner;
 use crate::{KafkaConfig, envelope, wake};
 
 const LOCK: i64 = 0x6f_75_74_62_6f_78;
-/// Events of one round; a row is not divided.
-const BATCH: i64 = 500;
+/// Events of one round, and their bytes as the database keeps them; a row is not divided.
+const BATCH: i64 = 4_000;
+const BATCH_BYTES: i64 = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_secs(1);
 /// After it was woken the relay looks this often, and for this long: the commit comes after the word.
 const BUSY_POLL: Duration = Duration::from_millis(10);
@@ -33,6 +39,10 @@ const BUSY: Duration = Duration::from_millis(300);
 /// More rows than this are not counted.
 const DEEPEST: i64 = 100_000;
 const STANDBY: Duration = Duration::from_secs(1);
+/// A process that dies gives its lock back at once, because its machine closes the connection. A machine that is gone says
+/// nothing; with these the server finds out within about ten seconds.
+const NOTICE_WHO_IS_GONE: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "4"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
 
 #[derive(Debug)]
 pub struct Relay {
@@ -91,7 +101,8 @@ impl Relay {
 
     /// Waits for the lock, then relays for as long as nothing fails.
     async fn lead(&self) -> anyhow::Result<()> {
-        let mut connection = PgConnection::connect_with(&self.database.connect_options("relay")).await?;
+        let options = self.database.connect_options("relay").options(NOTICE_WHO_IS_GONE);
+        let mut connection = PgConnection::connect_with(&options).await?;
         let leads = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
         if !leads.fetch_one(&mut connection).await? {
             return Ok(());
@@ -108,7 +119,9 @@ impl Relay {
         tracing::info!(service = self.service, "this relay leads");
         let mut written = wake::subscribe();
         let mut woken = Instant::now();
+        let mut cleaner = Cleaner::new(self.service, &self.kafka);
         loop {
+            cleaner.clean_when_due(&mut connection).await?;
             if self.round(&mut connection, &producer).await? > 0 {
                 continue;
             }
@@ -131,12 +144,14 @@ impl Relay {
         let batches = sqlx::query_as!(
             Pending,
             r#"SELECT position AS "position!", topic AS "topic!", keys AS "keys!", payloads AS "payloads!"
-               FROM (SELECT *, sum(events) OVER (ORDER BY position) - events AS before
+               FROM (SELECT *, sum(events) OVER upto - events AS before,
+                            sum(pg_column_size(payloads)) OVER upto - pg_column_size(payloads) AS bytes_before
                      FROM (SELECT * FROM outbox_batches
-                           WHERE published_at IS NULL ORDER BY position LIMIT $1) AS oldest) AS counted
-               WHERE before < $2 ORDER BY position"#,
+                           WHERE published_at IS NULL ORDER BY position LIMIT $1) AS oldest
+                     WINDOW upto AS (ORDER BY position)) AS counted
+               WHERE before < $1 AND bytes_before < $2 ORDER BY position"#,
             BATCH,
-            BATCH,
+            BATCH_BYTES,
         )
         .fetch_all(&mut *connection)
         .await?;

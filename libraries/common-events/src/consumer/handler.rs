@@ -1,0 +1,75 @@
+//! What a service does with events, and why that may fail.
+
+use async_trait::async_trait;
+use common_db::{Op, constraint};
+
+use crate::{Event, outbox::OutboxError};
+
+/// Why a handler did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// Something it needs is away: wait and try again, for as long as it takes.
+    #[error("{0}")]
+    Unavailable(anyhow::Error),
+    /// The message or our code is at fault: try a few times, then set the message aside.
+    #[error("{0}")]
+    Failed(anyhow::Error),
+}
+
+impl HandlerError {
+    /// What went wrong, and what was behind it, the outermost first.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let (Self::Unavailable(error) | Self::Failed(error)) = self;
+        error.chain().map(ToString::to_string).collect()
+    }
+}
+
+impl From<sqlx::Error> for HandlerError {
+    fn from(error: sqlx::Error) -> Self {
+        if constraint::is_transient(&error) {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Failed(error.into())
+        }
+    }
+}
+
+impl From<OutboxError> for HandlerError {
+    fn from(error: OutboxError) -> Self {
+        match error {
+            OutboxError::Database(error) => error.into(),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for HandlerError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The effect of events on one service's database.
+#[async_trait]
+pub trait EventHandler: Send + Sync {
+    /// Whether the event concerns it. Others are passed over: they are counted, and leave nothing behind.
+    ///
+    /// A handler that knows version 1 of a type does not take version 2, which is published beside the first until all
+    /// readers know it: [`Event::is`] looks at both.
+    fn takes(&self, event: &Event) -> bool;
+
+    /// Does its work in `op` and does not commit.
+    async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError>;
+
+    /// Does its work for many events, which come in the order in which they have to take effect. Worth writing where many
+    /// can be written by one statement.
+    async fn handle_all_in_op(&self, op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
+        for event in events {
+            event.scope(self.handle_in_op(op, event)).await?;
+        }
+        Ok(())
+    }
+
+    /// Called after the commit: wakes workers that wait for what the event brought.
+    async fn committed(&self, _event: &Event) {}
+}

@@ -1,0 +1,55 @@
+//! Puts messages back into the topic that they came from.
+
+use anyhow::Context;
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+
+use crate::KafkaConfig;
+
+/// A message as it was when it came.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    pub topic: String,
+    pub key: Option<Vec<u8>>,
+    pub payload: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+}
+
+/// Publishes replays. An event keeps its id, so those who had it drop it.
+pub struct Replayer {
+    kafka: KafkaConfig,
+    producer: FutureProducer,
+}
+
+impl std::fmt::Debug for Replayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Replayer")
+    }
+}
+
+impl Replayer {
+    pub fn new(kafka: &KafkaConfig) -> anyhow::Result<Self> {
+        Ok(Self { kafka: kafka.clone(), producer: kafka.producer().create()? })
+    }
+
+    /// Returns when all are acknowledged; while Kafka is away it waits.
+    pub async fn publish(&self, replays: &[Replay]) -> anyhow::Result<()> {
+        let mut deliveries = Vec::with_capacity(replays.len());
+        for replay in replays {
+            let topic = self.kafka.prefixed(&replay.topic);
+            let headers = replay.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value) })
+            });
+            let mut record: FutureRecord<'_, [u8], [u8]> =
+                FutureRecord::to(&topic).payload(&replay.payload[..]).headers(headers);
+            record.key = replay.key.as_deref();
+            deliveries.push(self.producer.send_result(record).map_err(|(error, _)| error)?);
+        }
+        for delivery in deliveries {
+            delivery.await?.map_err(|(error, _)| error).context("a replay was not taken")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! A cluster's topics: looked at, and brought up to what is declared.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use anyhow::Context;
+use rdkafka::{
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
+        OwnedResourceSpecifier, ResourceSpecifier, TopicReplication, TopicResult,
+    },
+    client::DefaultClientContext,
+    types::RDKafkaErrorCode,
+};
+
+use super::{
+    Change, declared,
+    plan::{There, Wanted, plan},
+};
+use crate::KafkaConfig;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Admin = AdminClient<DefaultClientContext>;
+
+/// What the cluster lacks. Nothing is changed.
+pub async fn differences(config: &KafkaConfig) -> anyhow::Result<Vec<Change>> {
+    Cluster::look(config).await?.differences()
+}
+
+/// Brings the cluster up to what is declared, and tells what was changed, and what was refused.
+pub async fn apply(config: &KafkaConfig) -> anyhow::Result<Vec<Change>> {
+    let cluster = Cluster::look(config).await?;
+    let changes = cluster.differences()?;
+    cluster.create(&changes).await?;
+    cluster.add_partitions(&changes).await?;
+    cluster.configure(&changes).await?;
+    Ok(changes)
+}
+
+/// A cluster as it is. Topics have the names that are declared, without the prefix of the deployment.
+struct Cluster<'a> {
+    config: &'a KafkaConfig,
+    admin: Admin,
+    brokers: usize,
+    there: BTreeMap<String, There>,
+}
+
+impl<'a> Cluster<'a> {
+    async fn look(config: &'a KafkaConfig) -> anyhow::Result<Self> {
+        let admin: Admin = config.client().create()?;
+        let (admin, metadata) = tokio::task::spawn_blocking(move || {
+            let metadata = admin.inner().fetch_metadata(None, PATIENCE);
+            (admin, metadata)
+        })
+        .await?;
+        let metadata = metadata.with_context(|| format!("Kafka at {} does not answer", config.brokers))?;
+        let ours: Vec<String> = declared()?.into_iter().map(|topic| topic.name).collect();
+        let mut there = BTreeMap::new();
+        for topic in metadata.topics() {
+            let Some(name) = topic.name().strip_prefix(&config.prefix) else { continue };
+            if ours.iter().any(|known| known == name) {
+                let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
+                let there_is = There {
+                    partitions: i32::try_from(topic.partitions().len())?,
+                    copies: i32::try_from(copies.unwrap_or_default())?,
+                    settings: BTreeMap::new(),
+                };
+                there.insert(name.to_owned(), there_is);
+            }
+        }
+        let mut cluster = Self { config, admin, brokers: metadata.brokers().len(), there };
+        cluster.read_settings().await?;
+        Ok(cluster)
+    }
+
+    /// Those that were set for the topic, not those that it has by default.
+    async fn read_settings(&mut self) -> anyhow::Result<()> {
+        let names: Vec<String> = self.there.keys().map(|name| self.config.prefixed(name)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        for described in self.admin.describe_configs(&asked, &options()).await? {
+            let described =
+                described.map_err(|code| anyhow::anyhow!("cannot read a topic's settings: {code}"))?;
+            let OwnedResourceSpecifier::Topic(name) = &described.specifier else { continue };
+            let name = name.strip_prefix(&self.config.prefix).unwrap_or(name);
+            let Some(there) = self.there.get_mut(name) else { continue };
+            let set =
+                described.entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
+            there.settings.extend(set.filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(())
+    }
+
+    fn differences(&self) -> anyhow::Result<Vec<Change>> {
+        let declared = declared()?;
+        let wanted: Vec<Wanted<'_>> = declared.iter().map(|topic| Wanted::new(topic, self.brokers)).collect();
+        Ok(plan(&wanted, &self.there))
+    }
+
+    async fn create(&self, changes: &[Change]) -> anyhow::Result<()> {
+        let declared = declared()?;
+        let missing = |name: &str| {
+            changes.iter().any(|change| matches!(change, Change::Create { topic, .. } if topic == name))
+        };
+        let wanted: Vec<(String, Wanted<'_>)> = declared
+            .iter()
+            .filter(|topic| missing(&topic.name))
+            .map(|topic| (self.config.prefixed(&topic.name), Wanted::new(topic, self.brokers)))
+            .collect();
+        let new: Vec<NewTopic<'_>> = wanted
+            .iter()
+            .map(|(name, wanted)| {
+                let copies = TopicReplication::Fixed(wanted.copies);
+                let topic = NewTopic::new(name, wanted.topic.partitions, copies);
+                wanted.settings().fold(topic, |topic, (setting, value)| topic.set(setting, value))
+            })
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        // Somebody else may have made it meanwhile.
+        done(self.admin.create_topics(&new, &options()).await?, &[RDKafkaErrorCode::TopicAlreadyExists])
+    }
+
+    async fn add_partitions(&self, changes: &[Change]) -> anyhow::Result<()> {
+        let mut wanted = Vec::new();
+        for change in changes {
+            if let Change::AddPartitions { topic, to, .. } = change {
+                wanted.push((self.config.prefixed(topic), usize::try_from(*to)?));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<NewPartitions<'_>> =
+            wanted.iter().map(|(name, count)| NewPartitions::new(name, *count)).collect();
+        done(self.admin.create_partitions(&new, &options()).await?, &[])
+    }
+
+    /// The call replaces all that is set for a topic, so what an operator has set beside ours is sent along.
+    async fn configure(&self, changes: &[Change]) -> anyhow::Result<()> {
+        let mut wanted: BTreeMap<String, HashMap<&str, &str>> = BTreeMap::new();
+        for change in changes {
+            if let Change::Configure { topic, setting, to, .. } = change {
+                let set = wanted.entry(self.config.prefixed(topic)).or_insert_with(|| {
+                    let there = self.there.get(topic).map(|there| there.settings.iter());
+                    there.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+                });
+                set.insert(*setting, to);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let altered: Vec<AlterConfig<'_>> = wanted
+            .iter()
+            .map(|(name, entries)| AlterConfig {
+                specifier: ResourceSpecifier::Topic(name),
+                entries: entries.clone(),
+            })
+            .collect();
+        for result in self.admin.alter_configs(&altered, &options()).await? {
+            result.map_err(|(topic, code)| anyhow::anyhow!("cannot set up {topic:?}: {code}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+}
+
+fn done(results: Vec<TopicResult>, fine: &[RDKafkaErrorCode]) -> anyhow::Result<()> {
+    for result in results {
+        match result {
+            Ok(_) => {}
+            Err((_, code)) if fine.contains(&code) => {}
+            Err((topic, code)) => anyhow::bail!("cannot make topic {topic} what it should be: {code}"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Puts letters back into their topics, as they were ordered to be.
+//!
+//! A crash between publishing and marking publishes again: who had the event drops it, and a message that fails again is
+//! a letter of its own. A lock in Redis keeps two instances from the same work.
+
+use std::time::Duration;
+
+use common_events::{
+    KafkaConfig,
+    dlq::{Replay, Replayer},
+    lock::Locks,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{entity::Status, metrics, repo};
+use crate::app::AppState;
+
+/// How long an order of another instance may lie.
+const PAUSE: Duration = Duration::from_secs(5);
+const LOCK: &str = "dead-letters-replay";
+
+/// A letter that is to be put back.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    pub(super) id: Uuid,
+    pub(super) replay: Replay,
+}
+
+/// Runs until `shutdown`.
+pub(crate) async fn replay_ordered(
+    state: AppState,
+    kafka: KafkaConfig,
+    locks: Locks,
+    shutdown: CancellationToken,
+) {
+    loop {
+        match round(&state, &kafka, &locks).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "dead letters could not be put back; trying again later");
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = state.replays.notified() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// How many were put back.
+async fn round(state: &AppState, kafka: &KafkaConfig, locks: &Locks) -> anyhow::Result<usize> {
+    let ordered = repo::ordered(&state.pool).await?;
+    if ordered.is_empty() {
+        return Ok(0);
+    }
+    let Some(lock) = locks.take(LOCK).await else { return Ok(0) };
+    let done = put_back(state, kafka, ordered).await;
+    locks.release(lock).await;
+    done
+}
+
+async fn put_back(state: &AppState, kafka: &KafkaConfig, ordered: Vec<Ordered>) -> anyhow::Result<usize> {
+    let (ids, replays): (Vec<Uuid>, Vec<Replay>) =
+        ordered.into_iter().map(|ordered| (ordered.id, ordered.replay)).unzip();
+    Replayer::new(kafka)?.publish(&replays).await?;
+    let marked = repo::mark_replayed(&state.pool, &ids, state.clock.now()).await?;
+    metrics::ended(Status::Replayed, marked);
+    tracing::info!(letters = marked, "dead letters were put back into their topics");
+    Ok(ids.len())
+}
