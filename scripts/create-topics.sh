@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # Brings the topics of a Kafka cluster up to what libraries/common-events/topics.json declares.
 #
-#   scripts/create-topics.sh [--diff] [--bootstrap HOST:PORT,...]
+#   scripts/create-topics.sh [--diff] [--add-partitions] [--bootstrap HOST:PORT,...]
 #
 #   --diff       only show what would be done: + made, ~ changed, ! refused; exit status 1 when there is something
+#   --add-partitions  gives topics the partitions that they lack. Keys move then: let consumers catch up before
 #   --bootstrap  the brokers (default: KAFKA_BROKERS)
 #
-# What is missing is created, partitions and settings grow to what is declared. Nothing is made less: fewer partitions, a
+# What is missing is created, settings grow to what is declared. Nothing is made less: fewer partitions, a
 # shorter retention, fewer copies would lose something, so they are refused, and the exit status is 1. A cluster of three
-# brokers or more keeps three copies of everything, of which two must be in sync; a smaller one keeps one. The connection is that of
+# brokers or more keeps three copies of everything, of which two must be in sync; one broker keeps one. Where some brokers of a
+# cluster are away nothing is done. The connection is that of
 # the services: KAFKA_PREFIX counts here too. It is `admin-service topics`, which deployments run by itself.
 set -euo pipefail
 # shellcheck source=lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 
-action=apply
+action=apply flags=()
 while (($# > 0)); do
     case $1 in
-    --diff) action=diff ;;
+    --diff) action="diff" ;;
+    --add-partitions) flags=("$1") ;;
     --bootstrap)
         (($# > 1)) || misuse "$1 needs a value"
         export KAFKA_BROKERS=$2
@@ -33,4 +36,4 @@ while (($# > 0)); do
 done
 [[ -n ${KAFKA_BROKERS:-} ]] || misuse "name the brokers by --bootstrap or KAFKA_BROKERS"
 build_binaries admin-service
-exec "$binaries/admin-service" topics "$action"
+exec "$binaries/admin-service" topics "$action" "${flags[@]}"

@@ -43,7 +43,7 @@ done
 print_settings() {
     local tls="$data/kafka-$brokers/tls"
     say "KAFKA_BROKERS=$(kafka_bootstrap "$data" "$brokers")"
-    [[ -d $tls ]] || return 0
+    [[ -s $tls/broker.pem ]] || return 0
     say "KAFKA_SECURITY_PROTOCOL=sasl_ssl"
     say "KAFKA_SSL_CA=$tls/ca.pem"
     say "KAFKA_SASL_USERNAME=wallet"
@@ -60,7 +60,7 @@ start)
         mkdir -p "$data/kafka-$brokers/ports"
         echo "$port" >"$data/kafka-$brokers/ports/broker-1"
     fi
-    if [[ -n $secure && ! -d $data/kafka-$brokers/tls ]]; then
+    if [[ -n $secure && ! -s $data/kafka-$brokers/tls/broker.pem ]]; then
         [[ ! -s $data/kafka-$brokers/cluster-id ]] || die "the cluster is there and asks for no login; choose another --data"
         mkdir -p "$data/kafka-$brokers"
         kafka_secure "$data/kafka-$brokers" || die "could not make the certificates"

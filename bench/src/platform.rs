@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use common_events::{KafkaConfig, topics};
+use common_events::{
+    KafkaConfig,
+    topics::{self, Partitions},
+};
 use common_utils::{config::Env, ids};
 use tokio::process::{Child, Command};
 
@@ -65,7 +68,7 @@ impl Platform {
             self.spawn("standalone")?;
         } else {
             if self.shape.kafka {
-                topics::apply(&self.kafka()?).await?;
+                topics::apply(&self.kafka()?, Partitions::AsTheyAre).await?;
             }
             self.spawn("identity-service")?;
             // The gateway's file needs the public key, which identity-service makes on its first start.

@@ -35,6 +35,8 @@ CREATE TABLE dead_letters (
 -- Lists are newest first, and ids are in the order of arrival.
 CREATE INDEX dead_letters_status_idx ON dead_letters (status, id DESC);
 CREATE INDEX dead_letters_topic_idx ON dead_letters (topic, id DESC);
+CREATE INDEX dead_letters_group_idx ON dead_letters (consumer_group, id DESC);
+CREATE INDEX dead_letters_type_idx ON dead_letters (event_type, id DESC) WHERE event_type IS NOT NULL;
 CREATE INDEX dead_letters_event_idx ON dead_letters (event_id) WHERE event_id IS NOT NULL;
 -- What is counted, and what is to be put back next.
 CREATE INDEX dead_letters_open_idx ON dead_letters (topic, consumer_group) WHERE status = 'open';

@@ -34,7 +34,7 @@ kafka_fetch() {
         rm -rf "$kafka_jars.new" "$kafka_jars.repository"
         mvn -q -B -C -Dstyle.color=never -f "$kafka_pom" "-Dmaven.repo.local=$kafka_jars.repository" \
             org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies \
-            "-DoutputDirectory=$kafka_jars.new" || exit 1
+            "-DoutputDirectory=$kafka_jars.new" >&2 || exit 1
         rm -rf "$kafka_jars.repository"
         mv "$kafka_jars.new" "$kafka_jars"
     ) 7>"$(dirname "$kafka_jars")/lock"
@@ -67,6 +67,7 @@ kafka_running() {
 # kafka_secure <dir>: a certificate authority and a certificate for 127.0.0.1, and the password of the user `wallet`.
 kafka_secure() {
     local tls="$1/tls" password
+    umask 077
     [[ ! -s $tls/broker.pem ]] || return 0
     mkdir -p "$tls"
     (
@@ -94,8 +95,9 @@ kafka_login() {
 
 # kafka_configure <dir> <n>: keeps or chooses ports and writes a properties file for each broker.
 kafka_configure() {
+    umask 077 # a login may be in the files
     local dir=$1 n=$2 node voters='' min_isr=$(($2 == 3 ? 2 : 1)) broker_ports=() controller_ports=() protocol=PLAINTEXT
-    [[ ! -d $dir/tls ]] || protocol=SASL_SSL
+    [[ ! -s $dir/tls/broker.pem ]] || protocol=SASL_SSL
     for ((node = 1; node <= n; node++)); do
         broker_ports[node]=$(keep_port "$dir/ports/broker-$node")
         controller_ports[node]=$(keep_port "$dir/ports/controller-$node")
@@ -160,7 +162,7 @@ kafka_start() {
 # kafka_format <dir> <n>: prepares the log directories of brokers that have none.
 kafka_format() {
     local dir=$1 n=$2 node users=()
-    [[ ! -d $dir/tls ]] || users=(--add-scram "SCRAM-SHA-512=[name=wallet,password=$(<"$dir/tls/password")]")
+    [[ ! -s $dir/tls/broker.pem ]] || users=(--add-scram "SCRAM-SHA-512=[name=wallet,password=$(<"$dir/tls/password")]")
     # Sixteen random bytes in base64url; the tools refuse an id that begins with a dash.
     [[ -s "$dir/cluster-id" ]] ||
         printf 'w%s\n' "$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-21)A" >"$dir/cluster-id"

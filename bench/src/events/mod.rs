@@ -6,7 +6,10 @@ mod subject;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use common_events::{KafkaConfig, topics};
+use common_events::{
+    KafkaConfig,
+    topics::{self, Partitions},
+};
 use common_utils::{config::Env, ids};
 
 use self::subject::{Effects, Subject};
@@ -76,7 +79,7 @@ async fn kafka() -> anyhow::Result<KafkaConfig> {
     let mut config = KafkaConfig::from_env(&Env::of_process("bench"), "bench")?;
     config.prefix = format!("bench-{}-", ids::new_id().simple());
     config.outbox_retention = Duration::ZERO;
-    topics::apply(&config).await?;
+    topics::apply(&config, Partitions::AsTheyAre).await?;
     Ok(config)
 }
 

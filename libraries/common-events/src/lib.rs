@@ -12,6 +12,7 @@ pub mod health;
 pub mod inbox;
 pub mod lock;
 pub mod outbox;
+pub mod registry;
 pub mod relay;
 pub mod security;
 pub mod tail;

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use common_utils::{config::RedisConfig, ids};
 
-use crate::{KafkaConfig, security::KafkaSecurity, topics};
+use crate::{
+    KafkaConfig,
+    security::KafkaSecurity,
+    topics::{self, Partitions},
+};
 
 /// The real Kafka, with topics and groups of this test alone.
 ///
@@ -15,7 +19,7 @@ pub async fn kafka() -> KafkaConfig {
     let brokers = required("TEST_KAFKA_BROKERS");
     let prefix = format!("test-{}-", ids::new_id().simple());
     let config = KafkaConfig { brokers, prefix, ..no_kafka() };
-    if let Err(error) = topics::apply(&config).await {
+    if let Err(error) = topics::apply(&config, Partitions::AsTheyAre).await {
         panic!("no topics to test with: {error:#}");
     }
     config

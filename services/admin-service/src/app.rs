@@ -10,6 +10,7 @@ use common_events::{
     dlq::Collector,
     health::{KafkaCheck, RedisCheck},
     lock::Locks,
+    registry,
     workers::Workers,
 };
 use common_utils::{
@@ -75,6 +76,7 @@ impl App {
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
+        registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
         Self::new(config, authenticator, clock)

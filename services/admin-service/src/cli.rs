@@ -7,7 +7,7 @@ use common_db::pool;
 use common_events::{
     KafkaConfig,
     tail::{Filter, Seen, Tail},
-    topics::{self, Change},
+    topics::{self, Change, Partitions},
 };
 use common_utils::{config::Env, shutdown};
 
@@ -40,7 +40,11 @@ pub enum TopicsCommand {
     /// Show how the topics differ from what is declared; exit status 1 when they do.
     Diff,
     /// Bring the topics up to what is declared; exit status 1 when something of it was refused.
-    Apply,
+    Apply {
+        /// Add partitions, too. Keys move then: let consumers catch up before, while nothing is published.
+        #[arg(long)]
+        add_partitions: bool,
+    },
 }
 
 impl TopicsCommand {
@@ -50,7 +54,10 @@ impl TopicsCommand {
         let kafka = KafkaConfig::from_env(env, SERVICE_NAME)?;
         let (changes, fine): (_, fn(&[Change]) -> bool) = match self {
             Self::Diff => (topics::differences(&kafka).await?, |changes| changes.is_empty()),
-            Self::Apply => (topics::apply(&kafka).await?, |changes| !changes.iter().any(Change::is_refused)),
+            Self::Apply { add_partitions } => {
+                let growth = if add_partitions { Partitions::MayGrow } else { Partitions::AsTheyAre };
+                (topics::apply(&kafka, growth).await?, |changes| !changes.iter().any(Change::is_refused))
+            }
         };
         for change in &changes {
             println!("{change}");
@@ -95,7 +102,9 @@ impl EventsCommand {
         let tail = Tail::start(&kafka, filter, args.from_beginning).await?;
         while let Some(seen) = stop.run_until_cancelled(tail.next()).await {
             let seen = seen?;
-            println!("{}", if args.json { seen.payload } else { readable(&seen) });
+            let line = if args.json { seen.payload } else { readable(&seen) };
+            // What strangers write is not told to the terminal as an order.
+            println!("{}", line.replace(char::is_control, "\u{fffd}"));
         }
         Ok(())
     }

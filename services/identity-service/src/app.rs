@@ -9,7 +9,7 @@ use common_auth::{
     verify::TokenVerifier,
 };
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
-use common_events::{health::KafkaCheck, workers::Workers};
+use common_events::{health::KafkaCheck, registry, workers::Workers};
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
@@ -63,6 +63,7 @@ impl App {
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
+        registry::register_on_start(env, SERVICE_NAME).await?;
         let pool = pool::connect(SERVICE_NAME, &config.database);
         kyc::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();

@@ -7,7 +7,11 @@
 
 use anyhow::Context;
 use axum::Router;
-use common_events::{KafkaConfig, embedded_broker::EmbeddedBroker, topics};
+use common_events::{
+    KafkaConfig,
+    embedded_broker::EmbeddedBroker,
+    topics::{self, Partitions},
+};
 use common_utils::config::{Env, ListenConfig};
 use gateway::{Gateway, Upstream};
 use tokio::task::JoinSet;
@@ -80,7 +84,7 @@ fn ensure_topics(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> 
     let shutdown = shutdown.clone();
     tasks.spawn(async move {
         loop {
-            match topics::apply(&kafka).await {
+            match topics::apply(&kafka, Partitions::AsTheyAre).await {
                 Ok(changes) => {
                     for change in changes {
                         tracing::info!(%change, "topics");

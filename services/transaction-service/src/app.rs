@@ -9,6 +9,7 @@ use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
     health::{KafkaCheck, RedisCheck},
+    registry,
     workers::Workers,
 };
 use common_utils::{
@@ -67,6 +68,7 @@ impl App {
     pub async fn beside(env: &Env, wallet_service: Option<Router>) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
+        registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
         Self::build(config, authenticator, clock, wallet_service)

@@ -8,6 +8,7 @@ use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
     health::{KafkaCheck, RedisCheck},
+    registry,
     workers::Workers,
 };
 use common_utils::{
@@ -71,6 +72,7 @@ impl App {
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
+        registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
         Self::new(config, authenticator, providers::config::from_env(env)?, clock)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use rdkafka::{
     ClientContext, Statistics,
-    consumer::{BaseConsumer, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
 };
 
 pub(crate) struct LagContext {
@@ -43,7 +43,13 @@ impl ClientContext for LagContext {
 }
 
 impl ConsumerContext for LagContext {
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // A partition that was taken away while it was paused comes back paused. A slow batch that is still at work pauses it again.
+        if let Rebalance::Assign(assigned) = rebalance
+            && let Err(error) = consumer.resume(assigned)
+        {
+            tracing::error!(group = self.group, %error, "assigned partitions cannot be resumed");
+        }
         tracing::debug!(group = self.group, ?rebalance, "rebalanced");
         counter!("wallet_consumer_rebalances_total", "service" => self.service, "group" => self.group)
             .increment(1);

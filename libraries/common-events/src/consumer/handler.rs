@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use common_db::{Op, constraint};
+use serde_json::error::Category;
 
 use crate::{Event, outbox::OutboxError};
 
@@ -45,7 +46,21 @@ impl From<OutboxError> for HandlerError {
 
 impl From<serde_json::Error> for HandlerError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(anyhow::anyhow!("the data does not fit its type: {}", where_in(&error)))
+    }
+}
+
+/// What is wrong with a JSON text, without the words of it: they may be somebody's name.
+pub(super) fn where_in(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Io => "it cannot be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "something is missing or of another kind",
+        Category::Eof => "it ends too early",
+    };
+    match error.line() {
+        0 => what.to_owned(),
+        line => format!("{what}, at line {line} and column {}", error.column()),
     }
 }
 

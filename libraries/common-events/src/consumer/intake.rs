@@ -4,7 +4,11 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use rdkafka::{Message, message::BorrowedMessage, producer::FutureProducer};
+use rdkafka::{
+    Message,
+    message::BorrowedMessage,
+    producer::{FutureProducer, Producer},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,10 +33,13 @@ pub(super) struct Intake<'a> {
     pub(super) shutdown: CancellationToken,
 }
 
+/// A batch that waits for something this often is tried one by one: what is away for all of it may be there for each.
+const TOGETHER: u32 = 3;
+
 /// What came of trying all of a batch in one transaction.
 enum Together {
     Done(Vec<Effect>),
-    /// One of them is at fault: which, is found one by one.
+    /// One of them is at fault, or all of them are too much: they are tried one by one.
     Refused,
     /// The consumer was told to stop before.
     Stopped,
@@ -66,10 +73,10 @@ impl Intake<'_> {
         outcomes
     }
 
-    /// Tries all in one transaction, and waits while something is away.
+    /// Tries all in one transaction, and waits a while for what is away.
     async fn together(&self, offered: &[&Offered]) -> Together {
         let mut pause = PAUSE;
-        loop {
+        for _ in 0..TOGETHER {
             let error = match self.attempt(offered).await {
                 Ok(effects) => return Together::Done(effects),
                 Err(error @ HandlerError::Unavailable(_)) => error,
@@ -85,6 +92,7 @@ impl Intake<'_> {
                 return Together::Stopped;
             }
         }
+        Together::Refused
     }
 
     /// Tries one in a transaction of its own, a bounded number of times.
@@ -160,7 +168,8 @@ impl Intake<'_> {
         self.set_aside(message, &[broken.to_string()], 0).await
     }
 
-    /// Tries until the letter is written: what is neither handled nor kept would be lost.
+    /// Tries until the letter is written: what is neither handled nor kept would be lost. None when it was told to stop, or
+    /// cannot write any more.
     async fn set_aside(
         &self,
         message: &BorrowedMessage<'_>,
@@ -180,9 +189,11 @@ impl Intake<'_> {
             };
             match sent {
                 Ok(()) => return Some(Outcome::SetAside),
-                Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "cannot write the dead letter yet");
-                }
+                Err(error) => tracing::error!(service, topic, %error, "cannot write the dead letter yet"),
+            }
+            if self.dead_letters.client().fatal_error().is_some() {
+                // It sends nothing any more. The consumer starts over with a new one.
+                return None;
             }
             if !self.rest(&mut pause).await {
                 return None;

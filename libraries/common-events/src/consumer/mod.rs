@@ -108,11 +108,12 @@ impl Consumer {
         loop {
             let messages = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                messages = batches.next() => messages,
+                messages = batches.next() => messages?,
             };
             let outcomes = batches.polling_during(intake.take_in(&messages)).await?;
             self.done_with(&consumer, &messages, &outcomes);
             if outcomes.len() < messages.len() {
+                anyhow::ensure!(shutdown.is_cancelled(), "dead letters can no longer be written");
                 return Ok(());
             }
         }

@@ -13,18 +13,21 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Words that restrict a value and that we do not weigh: any change of one is a break.
-const RESTRICTIONS: [&str; 10] = [
-    "type",
-    "format",
-    "pattern",
-    "enum",
-    "const",
-    "minimum",
-    "maximum",
-    "minLength",
-    "maxLength",
-    "additionalProperties",
+/// Words that say nothing of a value, and those that are looked into below. A change of any other one is a break.
+const LOOKED_INTO: [&str; 13] = [
+    "$schema",
+    "title",
+    "description",
+    "examples",
+    "definitions",
+    "$ref",
+    "properties",
+    "required",
+    "items",
+    "oneOf",
+    "anyOf",
+    "allOf",
+    "$comment",
 ];
 
 /// What would break readers, each with the path of the field; nothing where the change is harmless.
@@ -44,10 +47,18 @@ struct Place<'a> {
 const DEEPEST: usize = 16;
 
 impl<'a> Place<'a> {
+    /// The schema itself, where it is written as a reference, or as a list of one that has to hold.
     fn resolved(&self) -> Self {
+        if let Some([only]) = self.at["allOf"].as_array().map(Vec::as_slice) {
+            return Self { root: self.root, at: only }.resolved();
+        }
         let target =
             self.at["$ref"].as_str().and_then(|path| self.root.pointer(path.trim_start_matches('#')));
-        target.map_or(Self { root: self.root, at: self.at }, |at| Self { root: self.root, at })
+        match target {
+            // What a reference leads to may be one.
+            Some(at) if at != self.at => Self { root: self.root, at }.resolved(),
+            _ => Self { root: self.root, at: self.at },
+        }
     }
 
     fn child(&self, at: &'a Value) -> Self {
@@ -68,7 +79,9 @@ fn compare(old: &Place<'_>, new: &Place<'_>, path: &str, depth: usize, found: &m
         return;
     }
     let (old, new) = (old.resolved(), new.resolved());
-    for word in RESTRICTIONS {
+    let words = [old.at, new.at].into_iter().filter_map(Value::as_object).flat_map(Map::keys);
+    let words: BTreeSet<&str> = words.map(String::as_str).collect();
+    for word in words.into_iter().filter(|word| !LOOKED_INTO.contains(word)) {
         let (before, after) = (sorted(&old.at[word]), sorted(&new.at[word]));
         if before != after {
             found.push(format!("{}: {word} was {before} and is {after}", named(path)));

@@ -11,7 +11,7 @@ mod wallet;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,14 +110,30 @@ impl Contract {
             topic: T::TOPIC,
             aggregate: T::AGGREGATE,
             key_field: camel_case(T::KEY_FIELD),
-            schema: schema_for!(T).to_value(),
+            schema: schema::<T>(),
         }
+    }
+
+    /// Its name in a schema registry.
+    pub fn subject(&self) -> String {
+        format!("{}.v{}", self.kind, self.version)
     }
 
     /// The name of its committed schema.
     pub fn file(&self) -> String {
-        format!("{}.v{}.json", self.kind, self.version)
+        format!("{}.json", self.subject())
     }
+
+    /// Its schema as it is committed, what it is for first.
+    pub fn text(&self) -> serde_json::Result<String> {
+        let ordered = Schema::try_from(self.schema.clone())?;
+        Ok(format!("{}\n", serde_json::to_string_pretty(&ordered)?))
+    }
+}
+
+/// In the draft that every schema registry reads.
+fn schema<T: JsonSchema>() -> Value {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 fn camel_case(snake: &str) -> String {
@@ -142,6 +158,11 @@ pub fn latest_version(kind: &str) -> Option<u16> {
         latest
     });
     LATEST.get(kind).copied()
+}
+
+/// What a service publishes.
+pub fn of(service: &str) -> Vec<Contract> {
+    all().into_iter().filter(|contract| contract.topic.publisher() == service).collect()
 }
 
 /// Every event type, in every version that is published.

@@ -26,6 +26,9 @@ change words. Everything else would break somebody: old readers of new events (f
 keep for ever (backward). The checks refuse it. A break is a new version of the type, `dataschema` says which, and both are
 published until every reader knows the new one; a reader takes only the versions that it knows.
 
+With `SCHEMA_REGISTRY_URL`, services register their schemas there when they start: a subject for each version of a type,
+`wallet.credited.v1`, with FORWARD compatibility.
+
 ";
 
 /// The page.
@@ -105,6 +108,9 @@ fn part(field: &Value) -> &Value {
 }
 
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
+        return resolve(root, only);
+    }
     let target = schema["$ref"].as_str().and_then(|path| root.pointer(path.trim_start_matches('#')));
     target.unwrap_or(schema)
 }

@@ -50,7 +50,7 @@ impl Collector {
         loop {
             let messages = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                messages = batches.next() => messages,
+                messages = batches.next() => messages?,
             };
             let now = self.clock.now();
             let read = |message| Letter::read(message, &self.kafka.prefix, now);

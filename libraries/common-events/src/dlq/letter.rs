@@ -1,6 +1,6 @@
 //! A dead letter, read. Whatever lies in the queue can be read: what is missing is empty.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Headers},
@@ -13,6 +13,7 @@ use crate::Event;
 
 /// Headers of more than this, in bytes, are not ours, and are kept shortened.
 const LONGEST_HEADER: usize = 64 * 1024;
+const LONGEST_NAME: usize = 200;
 
 #[derive(Debug, Clone)]
 pub struct Letter {
@@ -28,7 +29,7 @@ pub struct Letter {
     pub causes: Vec<String>,
     pub attempts: i32,
     pub set_aside_at: DateTime<Utc>,
-    /// The message as it came: key, payload and its own headers.
+    /// The message as it came: key and payload, and its own headers as text.
     pub key: Option<Vec<u8>>,
     pub payload: Vec<u8>,
     pub headers: Vec<(String, String)>,
@@ -57,16 +58,16 @@ impl Letter {
             topic: topic.to_owned(),
             partition: number("dlq-partition").and_then(|number| number.try_into().ok()).unwrap_or(-1),
             offset: number("dlq-offset").unwrap_or(-1),
-            group: told("dlq-group").unwrap_or_default().to_owned(),
+            group: shortened(told("dlq-group").unwrap_or_default()),
             error: told("dlq-error").unwrap_or_default().to_owned(),
             causes: told("dlq-causes").unwrap_or_default().lines().map(str::to_owned).collect(),
             attempts: number("dlq-attempts").and_then(|number| number.try_into().ok()).unwrap_or_default(),
-            set_aside_at: told("dlq-time").and_then(|time| time.parse().ok()).unwrap_or(now),
+            set_aside_at: told("dlq-time").and_then(moment).unwrap_or(now),
             key: message.key().map(<[u8]>::to_vec),
             event: serde_json::from_slice::<Event>(&payload).ok().map(|event| EventParts {
                 id: event.id,
-                kind: printable(&event.kind),
-                subject: printable(&event.subject),
+                kind: shortened(&printable(&event.kind)),
+                subject: shortened(&printable(&event.subject)),
             }),
             payload,
             headers,
@@ -99,6 +100,17 @@ fn headers(message: &BorrowedMessage<'_>) -> (Texts, Texts) {
         (printable(header.key), printable(&String::from_utf8_lossy(value)))
     });
     all.partition(|(key, _)| key.starts_with(PREFIX))
+}
+
+/// Names of ours are shorter, and an index takes no long ones.
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_NAME).collect()
+}
+
+/// Of a time that can be ours, and that Postgres can keep.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let time: DateTime<Utc> = text.parse().ok()?;
+    (1970..3000).contains(&time.year()).then_some(time)
 }
 
 /// Postgres keeps no U+0000.

@@ -2,7 +2,8 @@
 //! behind it get through and it can be looked at and replayed.
 //!
 //! Beside the headers that it had, a letter has `dlq-topic`, `dlq-partition`, `dlq-offset` (where it was), `dlq-group` (who
-//! could not handle it), `dlq-error`, `dlq-causes` (what was behind the error, a line each), `dlq-attempts`, `dlq-time`.
+//! could not handle it), `dlq-error`, `dlq-causes` (what was behind the error, a line each), `dlq-attempts`, `dlq-time`. A message that is
+//! too large for a letter is left out of it, with its own headers; `dlq-left-out` has its size.
 
 mod collector;
 mod letter;
@@ -11,8 +12,10 @@ mod replay;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::{
     Message,
+    error::{KafkaError, KafkaResult},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
+    types::RDKafkaErrorCode,
     util::Timeout,
 };
 
@@ -48,15 +51,27 @@ pub(crate) async fn set_aside(
     config: &KafkaConfig,
     message: &BorrowedMessage<'_>,
     reason: &Reason<'_>,
-) -> anyhow::Result<()> {
+) -> KafkaResult<()> {
     let original = message.topic().strip_prefix(&config.prefix).unwrap_or(message.topic());
     let topic = config.prefixed(&format!("{TOPIC_PREFIX}{original}"));
-    let headers = headers(message, original, reason);
-    let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic).headers(headers);
+    let whole = headers(message, original, reason);
+    let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic).headers(whole);
     record.key = message.key();
     record.payload = message.payload();
-    producer.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
-    Ok(())
+    match send(producer, record).await {
+        // Compressed it fitted into its topic. What is kept is where it lies.
+        Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => {
+            let left_out = message.payload_len().to_string();
+            let headers = reasons(OwnedHeaders::new(), message, original, reason)
+                .insert(Header { key: "dlq-left-out", value: Some(&left_out) });
+            send(producer, FutureRecord::to(&topic).headers(headers)).await
+        }
+        sent => sent,
+    }
+}
+
+async fn send(producer: &FutureProducer, record: FutureRecord<'_, [u8], [u8]>) -> KafkaResult<()> {
+    producer.send(record, Timeout::Never).await.map(drop).map_err(|(error, _)| error)
 }
 
 fn headers(message: &BorrowedMessage<'_>, topic: &str, reason: &Reason<'_>) -> OwnedHeaders {
@@ -66,6 +81,15 @@ fn headers(message: &BorrowedMessage<'_>, topic: &str, reason: &Reason<'_>) -> O
             headers = headers.insert(header);
         }
     }
+    reasons(headers, message, topic, reason)
+}
+
+fn reasons(
+    headers: OwnedHeaders,
+    message: &BorrowedMessage<'_>,
+    topic: &str,
+    reason: &Reason<'_>,
+) -> OwnedHeaders {
     let (first, behind) = match reason.causes {
         [first, behind @ ..] => (first.clone(), behind.join("\n")),
         [] => Default::default(),

@@ -1,7 +1,7 @@
 //! Puts messages back into the topic that they came from.
 
-use anyhow::Context;
 use rdkafka::{
+    error::{KafkaError, KafkaResult},
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
@@ -34,8 +34,8 @@ impl Replayer {
         Ok(Self { kafka: kafka.clone(), producer: kafka.producer().create()? })
     }
 
-    /// Returns when all are acknowledged; while Kafka is away it waits.
-    pub async fn publish(&self, replays: &[Replay]) -> anyhow::Result<()> {
+    /// Tells of each whether it was taken; while Kafka is away it waits.
+    pub async fn publish(&self, replays: &[Replay]) -> Vec<KafkaResult<()>> {
         let mut deliveries = Vec::with_capacity(replays.len());
         for replay in replays {
             let topic = self.kafka.prefixed(&replay.topic);
@@ -45,11 +45,18 @@ impl Replayer {
             let mut record: FutureRecord<'_, [u8], [u8]> =
                 FutureRecord::to(&topic).payload(&replay.payload[..]).headers(headers);
             record.key = replay.key.as_deref();
-            deliveries.push(self.producer.send_result(record).map_err(|(error, _)| error)?);
+            deliveries.push(self.producer.send_result(record).map_err(|(error, _)| error));
         }
+        let mut results = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            delivery.await?.map_err(|(error, _)| error).context("a replay was not taken")?;
+            results.push(match delivery {
+                Ok(delivery) => match delivery.await {
+                    Ok(result) => result.map(drop).map_err(|(error, _)| error),
+                    Err(_) => Err(KafkaError::Canceled),
+                },
+                Err(error) => Err(error),
+            });
         }
-        Ok(())
+        results
     }
 }

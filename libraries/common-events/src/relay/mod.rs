@@ -31,6 +31,8 @@ use crate::{KafkaConfig, envelope, wake};
 const LOCK: i64 = 0x6f_75_74_62_6f_78;
 /// Events of one round, and their bytes as the database keeps them; a row is not divided.
 const BATCH: i64 = 4_000;
+/// After a round with as many, the next one begins at once.
+const FULL: usize = 1_000;
 const BATCH_BYTES: i64 = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_secs(1);
 /// After it was woken the relay looks this often, and for this long: the commit comes after the word.
@@ -41,8 +43,13 @@ const DEEPEST: i64 = 100_000;
 const STANDBY: Duration = Duration::from_secs(1);
 /// A process that dies gives its lock back at once, because its machine closes the connection. A machine that is gone says
 /// nothing; with these the server finds out within about ten seconds.
-const NOTICE_WHO_IS_GONE: [(&str, &str); 3] =
-    [("tcp_keepalives_idle", "4"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
+/// What it marks need not reach the disk at once: what is not marked is published again, and known.
+const CONNECTION: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "4"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("synchronous_commit", "off"),
+];
 
 #[derive(Debug)]
 pub struct Relay {
@@ -101,7 +108,7 @@ impl Relay {
 
     /// Waits for the lock, then relays for as long as nothing fails.
     async fn lead(&self) -> anyhow::Result<()> {
-        let options = self.database.connect_options("relay").options(NOTICE_WHO_IS_GONE);
+        let options = self.database.connect_options("relay").options(CONNECTION);
         let mut connection = PgConnection::connect_with(&options).await?;
         let leads = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
         if !leads.fetch_one(&mut connection).await? {
@@ -121,12 +128,14 @@ impl Relay {
         let mut woken = Instant::now();
         let mut cleaner = Cleaner::new(self.service, &self.kafka);
         loop {
-            cleaner.clean_when_due(&mut connection).await?;
-            if self.round(&mut connection, &producer).await? > 0 {
+            let published = self.round(&mut connection, &producer).await?;
+            cleaner.clean_when_due(&mut connection).await;
+            if published >= FULL {
                 continue;
             }
-            if woken.elapsed() < BUSY {
-                // No word makes it look sooner: many a word is of another service in this process, or of a commit to come.
+            if published > 0 || woken.elapsed() < BUSY {
+                // No word makes it look sooner: many a word is of another service in this process, or of a commit to come, and
+                // what comes meanwhile is published with it.
                 tokio::time::sleep(BUSY_POLL).await;
                 continue;
             }

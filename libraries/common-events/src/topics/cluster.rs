@@ -16,7 +16,7 @@ use rdkafka::{
 };
 
 use super::{
-    Change, declared,
+    Change, Partitions, declared,
     plan::{There, Wanted, plan},
 };
 use crate::KafkaConfig;
@@ -27,13 +27,13 @@ type Admin = AdminClient<DefaultClientContext>;
 
 /// What the cluster lacks. Nothing is changed.
 pub async fn differences(config: &KafkaConfig) -> anyhow::Result<Vec<Change>> {
-    Cluster::look(config).await?.differences()
+    Cluster::look(config).await?.differences(Partitions::AsTheyAre)
 }
 
 /// Brings the cluster up to what is declared, and tells what was changed, and what was refused.
-pub async fn apply(config: &KafkaConfig) -> anyhow::Result<Vec<Change>> {
+pub async fn apply(config: &KafkaConfig, growth: Partitions) -> anyhow::Result<Vec<Change>> {
     let cluster = Cluster::look(config).await?;
-    let changes = cluster.differences()?;
+    let changes = cluster.differences(growth)?;
     cluster.create(&changes).await?;
     cluster.add_partitions(&changes).await?;
     cluster.configure(&changes).await?;
@@ -57,6 +57,7 @@ impl<'a> Cluster<'a> {
         })
         .await?;
         let metadata = metadata.with_context(|| format!("Kafka at {} does not answer", config.brokers))?;
+        let brokers = metadata.brokers().len();
         let ours: Vec<String> = declared()?.into_iter().map(|topic| topic.name).collect();
         let mut there = BTreeMap::new();
         for topic in metadata.topics() {
@@ -66,17 +67,18 @@ impl<'a> Cluster<'a> {
                 let there_is = There {
                     partitions: i32::try_from(topic.partitions().len())?,
                     copies: i32::try_from(copies.unwrap_or_default())?,
-                    settings: BTreeMap::new(),
+                    ..There::default()
                 };
                 there.insert(name.to_owned(), there_is);
             }
         }
-        let mut cluster = Self { config, admin, brokers: metadata.brokers().len(), there };
+        all_there(config, brokers, &there)?;
+        let mut cluster = Self { config, admin, brokers, there };
         cluster.read_settings().await?;
         Ok(cluster)
     }
 
-    /// Those that were set for the topic, not those that it has by default.
+    /// Those that were set for the topic, and those that it has by default.
     async fn read_settings(&mut self) -> anyhow::Result<()> {
         let names: Vec<String> = self.there.keys().map(|name| self.config.prefixed(name)).collect();
         if names.is_empty() {
@@ -97,10 +99,10 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    fn differences(&self) -> anyhow::Result<Vec<Change>> {
+    fn differences(&self, growth: Partitions) -> anyhow::Result<Vec<Change>> {
         let declared = declared()?;
         let wanted: Vec<Wanted<'_>> = declared.iter().map(|topic| Wanted::new(topic, self.brokers)).collect();
-        Ok(plan(&wanted, &self.there))
+        Ok(plan(&wanted, &self.there, growth))
     }
 
     async fn create(&self, changes: &[Change]) -> anyhow::Result<()> {
@@ -170,6 +172,21 @@ impl<'a> Cluster<'a> {
         }
         Ok(())
     }
+}
+
+/// A cluster of which some brokers are away would be given fewer copies of a new topic, for good. One broker, at one address, is
+/// a development's.
+fn all_there(config: &KafkaConfig, brokers: usize, there: &BTreeMap<String, There>) -> anyhow::Result<()> {
+    let copies = declared()?.iter().map(|topic| topic.replication).max().unwrap_or(1);
+    let alone =
+        brokers == 1 && !config.brokers.contains(',') && there.values().all(|topic| topic.copies <= 1);
+    let enough = alone || i32::try_from(brokers)? >= copies;
+    anyhow::ensure!(
+        enough,
+        "{brokers} brokers answer at {}; topics have {copies} copies, so wait until as many are there",
+        config.brokers
+    );
+    Ok(())
 }
 
 fn options() -> AdminOptions {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 pub use cluster::{apply, differences};
-pub use plan::Change;
+pub use plan::{Change, Partitions};
 
 /// A topic of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,7 +10,18 @@ use super::Declared;
 pub(super) struct There {
     pub(super) partitions: i32,
     pub(super) copies: i32,
+    /// What was set for the topic.
     pub(super) settings: BTreeMap<String, String>,
+    /// What holds for it, wherever it was set.
+    pub(super) effective: BTreeMap<String, String>,
+}
+
+/// Whether topics may get more partitions. The keys of events move then: what waits in an old partition and what comes in a new one
+/// have no order between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitions {
+    AsTheyAre,
+    MayGrow,
 }
 
 /// One difference between what is declared and what is there.
@@ -52,7 +63,7 @@ impl fmt::Display for Change {
                 write!(f, "+ {topic}: {partitions} partitions, {copies} of each")
             }
             Self::AddPartitions { topic, from, to } => {
-                write!(f, "~ {topic}: {from} partitions → {to}; keys move, so let consumers catch up before")
+                write!(f, "~ {topic}: {from} partitions → {to}")
             }
             Self::Configure { topic, setting, from, to } => {
                 write!(f, "~ {topic}: {setting} {} → {to}", from.as_deref().unwrap_or("(not set)"))
@@ -92,18 +103,31 @@ impl<'a> Wanted<'a> {
 }
 
 /// The changes that make what is there what is wanted, in the order of the declaration.
-pub(super) fn plan(wanted: &[Wanted<'_>], there: &BTreeMap<String, There>) -> Vec<Change> {
-    wanted.iter().flat_map(|wanted| compare(wanted, there.get(&wanted.topic.name))).collect()
+pub(super) fn plan(
+    wanted: &[Wanted<'_>],
+    there: &BTreeMap<String, There>,
+    growth: Partitions,
+) -> Vec<Change> {
+    wanted.iter().flat_map(|wanted| compare(wanted, there.get(&wanted.topic.name), growth)).collect()
 }
 
-fn compare(wanted: &Wanted<'_>, there: Option<&There>) -> Vec<Change> {
+fn compare(wanted: &Wanted<'_>, there: Option<&There>, growth: Partitions) -> Vec<Change> {
     let (topic, partitions) = (wanted.topic.name.clone(), wanted.topic.partitions);
     let Some(there) = there else {
         return vec![Change::Create { topic, partitions, copies: wanted.copies }];
     };
     let mut changes = Vec::new();
     if there.partitions < partitions {
-        changes.push(Change::AddPartitions { topic: topic.clone(), from: there.partitions, to: partitions });
+        let (topic, from) = (topic.clone(), there.partitions);
+        changes.push(match growth {
+            Partitions::MayGrow => Change::AddPartitions { topic, from, to: partitions },
+            Partitions::AsTheyAre => {
+                let why = format!(
+                    "has {from} partitions and not {partitions}; keys would move, so that is asked for"
+                );
+                Change::Refused { topic, why }
+            }
+        });
     }
     if there.partitions > partitions {
         let why = format!("has {} partitions; {partitions} would lose events", there.partitions);
@@ -128,7 +152,7 @@ fn compare_setting(
         return None;
     }
     let topic = topic.to_owned();
-    let less = from.as_deref().and_then(|from| from.parse().ok()).zip(*at_least);
+    let less = there.effective.get(*setting).and_then(|has| has.parse().ok()).zip(*at_least);
     if let Some((has, wanted)) = less
         && size(has) > size(wanted)
     {
@@ -160,20 +184,29 @@ mod tests {
 
     fn lines(topic: &Declared, brokers: usize, there: Option<There>) -> Vec<String> {
         let there = there.map(|there| (topic.name.clone(), there)).into_iter().collect();
-        plan(&[Wanted::new(topic, brokers)], &there).iter().map(ToString::to_string).collect()
+        let changes = plan(&[Wanted::new(topic, brokers)], &there, Partitions::MayGrow);
+        changes.iter().map(ToString::to_string).collect()
     }
 
     /// As it is after it was created.
     fn same(topic: &Declared, brokers: usize) -> There {
         let wanted = Wanted::new(topic, brokers);
         let settings = wanted.settings().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        There { partitions: topic.partitions, copies: wanted.copies, settings }
+        set(There { partitions: topic.partitions, copies: wanted.copies, settings, ..There::default() }, &[])
+    }
+
+    /// With these settings, which hold.
+    fn set(mut there: There, settings: &[(&str, &str)]) -> There {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        there.settings.extend(settings);
+        there.effective.extend(there.settings.clone());
+        there
     }
 
     #[test]
     fn what_is_missing_is_made_as_the_cluster_can_keep_it() {
         assert_eq!(lines(&declared(), 3, None), ["+ user-events: 10 partitions, 3 of each"]);
-        assert_eq!(lines(&declared(), 2, None), ["+ user-events: 10 partitions, 1 of each"]);
+        assert_eq!(lines(&declared(), 1, None), ["+ user-events: 10 partitions, 1 of each"]);
         for brokers in [1, 3] {
             assert!(lines(&declared(), brokers, Some(same(&declared(), brokers))).is_empty());
         }
@@ -181,15 +214,13 @@ mod tests {
 
     #[test]
     fn what_is_less_grows() {
-        let mut there = same(&declared(), 3);
+        let mut there = set(same(&declared(), 3), &[("retention.ms", "10"), ("compression.type", "gzip")]);
         there.partitions = 5;
-        there.settings.insert("retention.ms".to_owned(), "10".to_owned());
-        there.settings.insert("compression.type".to_owned(), "gzip".to_owned());
         there.settings.remove("unclean.leader.election.enable");
         assert_eq!(
             lines(&declared(), 3, Some(there)),
             [
-                "~ user-events: 5 partitions → 10; keys move, so let consumers catch up before",
+                "~ user-events: 5 partitions → 10",
                 "~ user-events: retention.ms 10 → 1000",
                 "~ user-events: compression.type gzip → lz4",
                 "~ user-events: unclean.leader.election.enable (not set) → false",
@@ -199,14 +230,12 @@ mod tests {
 
     #[test]
     fn nothing_is_made_less() {
-        let mut there = same(&declared(), 3);
+        let more = [("retention.ms", "-1"), ("max.message.bytes", "101"), ("min.insync.replicas", "3")];
+        let mut there = set(same(&declared(), 3), &more);
         there.partitions = 12;
         there.copies = 2;
-        for (setting, value) in
-            [("retention.ms", "-1"), ("max.message.bytes", "101"), ("min.insync.replicas", "3")]
-        {
-            there.settings.insert(setting.to_owned(), value.to_owned());
-        }
+        // What the brokers say by default holds as well.
+        there.settings.remove("min.insync.replicas");
         assert_eq!(
             lines(&declared(), 3, Some(there)),
             [
@@ -217,5 +246,14 @@ mod tests {
                 "! user-events: min.insync.replicas is 3; 2 would be less",
             ]
         );
+    }
+
+    #[test]
+    fn partitions_are_added_only_when_that_is_asked_for() {
+        let there = There { partitions: 5, ..same(&declared(), 3) };
+        let there = BTreeMap::from([(declared().name, there)]);
+        let topic = declared();
+        let changes = plan(&[Wanted::new(&topic, 3)], &there, Partitions::AsTheyAre);
+        assert!(changes.iter().all(Change::is_refused) && changes.len() == 1, "{changes:?}");
     }
 }

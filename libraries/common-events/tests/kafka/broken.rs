@@ -129,6 +129,25 @@ async fn an_event_of_almost_ten_mebibytes_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_fits_no_letter_leaves_one_that_says_where_it_lies() {
+    let kafka = kafka().await;
+    let world = World::new(kafka.clone()).await;
+    world.relay();
+    world.consumer(&redis());
+    // It fits its topic because it is compressed on the way.
+    world.send(Some("k"), "x".repeat(20 * 1024 * 1024).as_bytes()).await;
+    let user = ids::new_id();
+    world.register(user, &["behind"]).await;
+    until("the one behind it", async || world.names_of(user).await == ["behind"]).await;
+    let letters = dead_letters(&kafka, 1).await;
+    assert!(letters[0].bytes.is_empty());
+    let told = |name: &str| letters[0].headers[name].as_str();
+    assert_eq!((told("dlq-left-out"), told("dlq-offset")), ("20971520", "0"));
+    assert!(letters[0].error().starts_with("not an event"), "{}", letters[0].error());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_from_a_clock_that_is_ahead_takes_effect() {
     let world = World::new(kafka().await).await;
     let (user, mut event) = written(&world, "on time").await;

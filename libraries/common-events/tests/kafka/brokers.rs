@@ -7,7 +7,10 @@ use std::{
     process::Command,
 };
 
-use common_events::{KafkaConfig, topics};
+use common_events::{
+    KafkaConfig,
+    topics::{self, Partitions},
+};
 use common_utils::{config::Env, ids};
 
 pub(crate) struct Cluster {
@@ -30,7 +33,7 @@ impl Cluster {
         settings.insert("KAFKA_PREFIX".to_owned(), format!("test-{}-", ids::new_id().simple()));
         let env = Env::from_values("test", settings.into_iter().collect());
         let config = KafkaConfig::from_env(&env, "test").unwrap();
-        topics::apply(&config).await.unwrap();
+        topics::apply(&config, Partitions::AsTheyAre).await.unwrap();
         config
     }
 

@@ -13,5 +13,6 @@ mod delivery;
 mod locks;
 mod members;
 mod outbox;
+mod registry;
 mod tail;
 mod world;

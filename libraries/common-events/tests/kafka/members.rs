@@ -1,10 +1,16 @@
 //! Several members of one group, and several relays of one database.
 
+use std::time::Duration;
+
 use common_events::{
     testing::{kafka, redis},
     workers::Workers,
 };
 use common_utils::ids;
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,6 +24,16 @@ async fn register(world: &World, user: Uuid, names: &[String]) {
     world.register(user, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
 }
 
+/// How many members the group has; None while it is being rebalanced.
+fn settled_members(world: &World) -> Option<usize> {
+    let client: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", &world.kafka.brokers).create().unwrap();
+    let group = world.kafka.prefixed("names");
+    let found = client.fetch_group_list(Some(&group), Duration::from_secs(10)).ok()?;
+    let group = found.groups().iter().find(|known| known.name() == group)?;
+    (group.state() == "Stable").then(|| group.members().len())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_takes_long_holds_up_no_rebalance() {
     let world = World::new(kafka().await).await;
@@ -26,17 +42,22 @@ async fn a_batch_that_takes_long_holds_up_no_rebalance() {
     let slow = ids::new_id();
     world.register(slow, &["slow"]).await;
     until("the slow one at work", async || world.gate.waiting() == 1).await;
-    // The first member does not come back before the gate is opened, so what happens now is the second one's.
-    world.consumer(&redis());
+    // The first member does not come back before the gate is opened.
+    let second = Workers::new(&CancellationToken::new());
+    world.consumer_in(&second, &redis());
+    until("the second member", async || settled_members(&world) == Some(2)).await;
+    assert_eq!(world.gate.waiting(), 1);
+    world.gate.open();
+    until("its effect", async || world.names_of(slow).await == ["slow"]).await;
+    // What the second one had goes back to the first, for which it was paused when it left.
+    second.drained().await;
+    until("the first alone", async || settled_members(&world) == Some(1)).await;
     let others: Vec<Uuid> = (0..40).map(|_| ids::new_id()).collect();
     for user in &others {
         world.register(*user, &["quick"]).await;
     }
-    until("the second member's", async || count(&world.db.pool, "SELECT count(*) FROM names").await > 0)
-        .await;
-    assert_eq!(world.gate.waiting(), 1);
-    world.gate.open();
-    until("all of them", async || count(&world.db.pool, "SELECT count(*) FROM names").await == 41).await;
+    let effects = async || count(&world.db.pool, "SELECT count(*) FROM names").await;
+    until("those of all partitions", async || effects().await == 41).await;
     world.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common_events::{
     KafkaConfig,
     embedded_broker::EmbeddedBroker,
-    testing::{kafka, no_kafka},
+    testing::{kafka, redis},
 };
 use common_utils::ids;
 
@@ -36,16 +36,36 @@ async fn what_was_published_long_ago_is_taken_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_published_stays_however_old_it_is() {
-    let kafka = KafkaConfig { outbox_retention: Duration::from_millis(1), ..no_kafka() };
+    let kafka = KafkaConfig { outbox_retention: Duration::from_millis(1), ..kafka().await };
     let world = World::new(kafka).await;
-    world.register(ids::new_id(), &["waits"]).await;
+    let user = ids::new_id();
+    let names: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    for name in &names {
+        world.register(user, &[name]).await;
+    }
     let late = "UPDATE outbox_batches SET created_at = now() - interval '1 year'";
     sqlx::query(late).execute(&world.db.pool).await.unwrap();
     sqlx::query(PAST).execute(&world.db.pool).await.unwrap();
     world.relay();
-    // Kafka is away, so the relay waits for it; its first look at the outbox comes before.
-    until("the old ones", async || rows(&world).await < 1202).await;
-    assert_eq!(world.unpublished().await, 1);
+    world.consumer(&redis());
+    until("all of them", async || world.names_of(user).await == names).await;
+    until("the old ones gone", async || rows(&world).await < 1251).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_does_not_wait_for_an_outbox_that_cannot_be_cleaned() {
+    let kafka = KafkaConfig { outbox_retention: Duration::from_hours(1), ..kafka().await };
+    let world = World::new(kafka).await;
+    sqlx::query(PAST).execute(&world.db.pool).await.unwrap();
+    let refuse =
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+                  CREATE TRIGGER refuse BEFORE DELETE ON outbox_batches EXECUTE FUNCTION refuse()";
+    sqlx::raw_sql(refuse).execute(&world.db.pool).await.unwrap();
+    world.register(ids::new_id(), &["waits"]).await;
+    world.relay();
+    until("published", async || world.unpublished().await == 0).await;
+    assert_eq!(rows(&world).await, 1202);
     world.stop().await;
 }
 

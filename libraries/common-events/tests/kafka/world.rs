@@ -155,7 +155,8 @@ impl World {
     pub(crate) async fn send(&self, key: Option<&str>, payload: &[u8]) {
         let producer: FutureProducer = ClientConfig::new()
             .set("bootstrap.servers", &self.kafka.brokers)
-            .set("message.max.bytes", "10500000")
+            .set("message.max.bytes", "50000000")
+            .set("compression.type", "lz4")
             .create()
             .unwrap();
         let topic = self.kafka.prefixed("user-events");

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use common_events::{
     KafkaConfig,
     dlq::{Replay, Replayer},
@@ -18,6 +19,8 @@ use crate::app::AppState;
 
 /// How long an order of another instance may lie.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Shorter than a lock is held.
+const PATIENCE: Duration = Duration::from_secs(20);
 const LOCK: &str = "dead-letters-replay";
 
 /// A letter that is to be put back.
@@ -35,7 +38,8 @@ pub(crate) async fn replay_ordered(
     shutdown: CancellationToken,
 ) {
     loop {
-        match round(&state, &kafka, &locks).await {
+        let Some(done) = shutdown.run_until_cancelled(round(&state, &kafka, &locks)).await else { return };
+        match done {
             Ok(0) => {}
             Ok(_) => continue,
             Err(error) => {
@@ -51,24 +55,37 @@ pub(crate) async fn replay_ordered(
     }
 }
 
-/// How many were put back.
+/// How many were put back. They are read under the lock, so that nobody puts back what another one has.
 async fn round(state: &AppState, kafka: &KafkaConfig, locks: &Locks) -> anyhow::Result<usize> {
-    let ordered = repo::ordered(&state.pool).await?;
-    if ordered.is_empty() {
-        return Ok(0);
-    }
     let Some(lock) = locks.take(LOCK).await else { return Ok(0) };
-    let done = put_back(state, kafka, ordered).await;
+    let done = put_back(state, kafka).await;
     locks.release(lock).await;
     done
 }
 
-async fn put_back(state: &AppState, kafka: &KafkaConfig, ordered: Vec<Ordered>) -> anyhow::Result<usize> {
+async fn put_back(state: &AppState, kafka: &KafkaConfig) -> anyhow::Result<usize> {
+    let ordered = repo::ordered(&state.pool).await?;
+    if ordered.is_empty() {
+        return Ok(0);
+    }
     let (ids, replays): (Vec<Uuid>, Vec<Replay>) =
         ordered.into_iter().map(|ordered| (ordered.id, ordered.replay)).unzip();
-    Replayer::new(kafka)?.publish(&replays).await?;
-    let marked = repo::mark_replayed(&state.pool, &ids, state.clock.now()).await?;
+    let replayer = Replayer::new(kafka)?;
+    let published = tokio::time::timeout(PATIENCE, replayer.publish(&replays));
+    let results = published.await.context("Kafka does not answer")?;
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    for (id, result) in ids.into_iter().zip(results) {
+        match result {
+            Ok(()) => taken.push(id),
+            Err(error) => {
+                tracing::error!(letter = %id, %error, "a dead letter cannot be put back; it is open again");
+                refused.push(id);
+            }
+        }
+    }
+    let marked = repo::mark_replayed(&state.pool, &taken, state.clock.now()).await?;
+    repo::open_again(&state.pool, &refused).await?;
     metrics::ended(Status::Replayed, marked);
     tracing::info!(letters = marked, "dead letters were put back into their topics");
-    Ok(ids.len())
+    Ok(taken.len() + refused.len())
 }

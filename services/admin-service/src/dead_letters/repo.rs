@@ -178,7 +178,8 @@ pub(super) async fn lock_in_op(op: &mut Op, id: Uuid) -> sqlx::Result<Option<Dea
     Ok(query_letters!("WHERE id = $1 FOR UPDATE", id).fetch_optional(&mut **op).await?.map(Into::into))
 }
 
-/// Locks open letters, the oldest first, without those that somebody else has.
+/// Locks open letters, the oldest first, without those that somebody else has. What could not even be tried is only among them
+/// where it is named: it would come back, once for each consumer.
 pub(super) async fn lock_open_in_op(
     op: &mut Op,
     filter: &Filter,
@@ -186,7 +187,7 @@ pub(super) async fn lock_open_in_op(
 ) -> sqlx::Result<Vec<DeadLetter>> {
     let rows = query_letters!(
         "WHERE status = 'open' AND ($1::text IS NULL OR topic = $1) AND ($2::text IS NULL OR consumer_group = $2)
-           AND ($3::text IS NULL OR event_type = $3) AND ($4::uuid[] IS NULL OR id = ANY ($4))
+           AND ($3::text IS NULL OR event_type = $3) AND CASE WHEN $4::uuid[] IS NULL THEN attempts > 0 ELSE id = ANY ($4) END
          ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
         filter.topic,
         filter.group,
@@ -252,6 +253,18 @@ pub(super) async fn mark_replayed(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// For those that Kafka does not take: somebody has to decide anew.
+pub(super) async fn open_again(pool: &PgPool, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE dead_letters SET status = 'open', decided_by = NULL, decided_at = NULL
+         WHERE id = ANY ($1) AND status = 'replaying'",
+        ids,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// How many open letters a topic and group have.

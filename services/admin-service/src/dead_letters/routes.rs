@@ -155,7 +155,8 @@ async fn replay_dead_letter(
     Ok((StatusCode::ACCEPTED, Json(letter.into())))
 }
 
-/// Puts many messages back. What is on its way already, or was discarded, is left alone.
+/// Puts many messages back. What is on its way already, or was discarded, is left alone; so is, unless it is named by its id,
+/// what could not be tried at all (`attempts` 0): it would come back, once for each consumer.
 #[utoipa::path(
     post, path = "/api/v1/admin/dead-letters/replay", tag = "dead letters", security(("bearer" = [])),
     request_body = ReplayDeadLetters,

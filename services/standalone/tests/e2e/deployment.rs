@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common_events::{KafkaConfig, topics};
+use common_events::{
+    KafkaConfig,
+    topics::{self, Partitions},
+};
 use common_utils::{config::Env, ids};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -77,7 +80,7 @@ impl Deployment {
     pub(crate) async fn create_topics(&self) {
         let values = self.env.clone().into_iter().collect();
         let kafka = KafkaConfig::from_env(&Env::from_values("test", values), "test").unwrap();
-        topics::apply(&kafka).await.unwrap();
+        topics::apply(&kafka, Partitions::AsTheyAre).await.unwrap();
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {

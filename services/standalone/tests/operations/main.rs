@@ -9,6 +9,7 @@
 
 mod alerts;
 mod compose;
+mod compose_cluster;
 mod dashboards;
 mod dockerfile;
 mod files;
