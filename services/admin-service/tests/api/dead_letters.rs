@@ -46,6 +46,11 @@ impl SetAside {
     }
 
     async fn send(&self, kafka: &KafkaConfig, group: &str) {
+        self.send_with(kafka, group, &[]).await;
+    }
+
+    /// With other words in some of the headers.
+    async fn send_with(&self, kafka: &KafkaConfig, group: &str, other: &[(&str, &str)]) {
         let producer: FutureProducer =
             ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap();
         let offset = self.offset.to_string();
@@ -61,6 +66,7 @@ impl SetAside {
             ("dlq-time", "2026-11-01T10:00:01.000000Z"),
         ];
         let headers = headers.into_iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            let value = other.iter().find(|(name, _)| *name == key).map_or(value, |(_, value)| value);
             headers.insert(Header { key, value: Some(value) })
         });
         let topic = kafka.prefixed(&format!("dlq.{TOPIC}"));
@@ -287,4 +293,41 @@ async fn what_is_asked_for_wrongly_is_named() {
         let answer = world.post(&admin, &format!("{LETTERS}/replay"), body).await;
         assert_eq!(answer.refusal(), (422, "validation_failed", vec![field]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_that_a_stranger_wrote_keeps_no_other_from_arriving() {
+    let (world, kafka) = (World::new().await, kafka().await);
+    let service = Running::start(&world, SystemClock::shared(), &kafka).await;
+    let admin = world.person(Role::Admin);
+    let long = "x".repeat(5_000);
+    for (offset, other) in (1..).zip([
+        ("dlq-group", long.as_str()),
+        ("dlq-time", "-100000-01-01T00:00:00Z"),
+        ("dlq-offset", "many"),
+    ]) {
+        SetAside::garbage(offset).send_with(&kafka, "wallet-service", &[other]).await;
+    }
+    SetAside::event(ids::new_id(), 9).send(&kafka, "wallet-service").await;
+    let letters = arrived(&world, &admin, 4).await;
+    assert!(letters.iter().all(|letter| letter["group"].as_str().unwrap().len() <= 200));
+    assert!(letters.iter().all(|letter| letter["setAsideAt"].as_str().unwrap().starts_with("20")));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_tried_goes_back_only_by_its_name() {
+    let (world, kafka) = (World::new().await, kafka().await);
+    let service = Running::start(&world, SystemClock::shared(), &kafka).await;
+    let admin = world.person(Role::Admin);
+    let untried = [("dlq-attempts", "0")];
+    SetAside::event(ids::new_id(), 1).send_with(&kafka, "wallet-service", &untried).await;
+    let letter = arrived(&world, &admin, 1).await.remove(0);
+    let path = format!("{LETTERS}/replay");
+    let all = world.post(&admin, &path, json!({ "topic": TOPIC })).await.expect(202);
+    assert_eq!(all.body, json!({ "replaying": 0 }));
+    let named = world.post(&admin, &path, json!({ "ids": [letter["id"]] })).await.expect(202);
+    assert_eq!(named.body, json!({ "replaying": 1 }));
+    assert_eq!(put_back(&kafka, 1).await.len(), 1);
+    service.stop().await;
 }
