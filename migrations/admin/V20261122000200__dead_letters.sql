@@ -18,6 +18,8 @@ CREATE TABLE dead_letters (
     key                bytea,
     payload            bytea       NOT NULL,
     payload_bytes      integer     NOT NULL GENERATED ALWAYS AS (length(payload)) STORED,
+    -- The size of a message that was too large for its letter.
+    left_out           bigint,
     headers            jsonb       NOT NULL,
     status             text        NOT NULL,
     decided_by         uuid,

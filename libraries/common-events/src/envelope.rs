@@ -143,7 +143,7 @@ pub(crate) fn write<T: EventData>(id: Uuid, context: &EventContext, data: &T) ->
 }
 
 impl Event {
-    /// Whether it is a `T`, in the version that this build knows.
+    /// Whether it is a `T`, in the version of that type.
     pub fn is<T: EventData>(&self) -> bool {
         self.kind == T::TYPE && self.version() == T::VERSION
     }

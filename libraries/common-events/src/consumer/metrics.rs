@@ -24,6 +24,13 @@ pub(super) fn register(consumer: &Consumer) {
     }
 }
 
+/// Of a dead letter that is kept: its collector is a consumer like the others.
+pub(crate) fn collected(service: &'static str, group: &'static str, topic: &str) {
+    let (topic, outcome) = (topic.to_owned(), Outcome::Handled.label());
+    counter!(MESSAGES, "service" => service, "group" => group, "topic" => topic, "outcome" => outcome)
+        .increment(1);
+}
+
 impl Consumer {
     pub(super) fn count_outcome(&self, topic: &str, outcome: Outcome, messages: u64) {
         let topic = topic.strip_prefix(&self.kafka.prefix).unwrap_or(topic).to_owned();

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::handler::{EventHandler, HandlerError};
 use self::intake::Intake;
-pub(crate) use self::{batches::Batches, context::LagContext};
+pub(crate) use self::{batches::Batches, context::LagContext, metrics::collected};
 use crate::{KafkaConfig, Topic, dedup::Dedup};
 
 /// How long the first wait is for what is away.

@@ -13,6 +13,7 @@ use crate::Topic;
 pub struct RelatedTo {
     /// `transaction`, `wallet` or `user`.
     #[serde(rename = "type")]
+    #[schemars(example = &"transaction")]
     pub kind: String,
     pub id: Uuid,
 }
@@ -71,7 +72,7 @@ pub struct DeadLetterSnapshot {
 }
 
 events! { Topic::Admin, DeadLetterSnapshot, "dead_letter", letter_id:
-    /// A dead letter is put back into its topic; those who had its event drop it.
+    /// It was ordered that a dead letter is put back into its topic; those who had its event drop it.
     DeadLetterReplayed = "admin.dead_letter.replayed";
     /// A dead letter is given up, for a reason.
     DeadLetterDiscarded = "admin.dead_letter.discarded";

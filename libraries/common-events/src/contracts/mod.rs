@@ -72,9 +72,10 @@ pub(crate) use events;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 pub struct Amount {
     /// Minor units.
+    #[schemars(example = 150_000)]
     pub amount: i64,
     /// ISO 4217.
-    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"))]
+    #[schemars(with = "String", regex(pattern = "^[A-Z]{3}$"), example = &"NGN")]
     pub currency: common_utils::money::Currency,
 }
 
@@ -165,7 +166,7 @@ pub fn of(service: &str) -> Vec<Contract> {
     all().into_iter().filter(|contract| contract.topic.publisher() == service).collect()
 }
 
-/// Every event type, in every version that is published.
+/// Every event type, in every version that is published. Schemas of earlier versions stay committed: topics keep their events.
 pub fn all() -> Vec<Contract> {
     vec![
         Contract::of::<UserRegistered>(),

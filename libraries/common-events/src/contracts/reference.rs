@@ -39,11 +39,12 @@ pub fn page() -> String {
     page.push_str(RULES);
     for topic in Topic::ALL {
         let of_topic: Vec<&Contract> = contracts.iter().filter(|contract| contract.topic == topic).collect();
-        if !of_topic.is_empty() {
-            heading(&mut page, topic);
-            for contract in of_topic {
-                section(&mut page, contract);
-            }
+        heading(&mut page, topic);
+        if of_topic.is_empty() {
+            page.push_str("The topic is there, and nothing is published in it.\n\n");
+        }
+        for contract in of_topic {
+            section(&mut page, contract);
         }
     }
     page.truncate(page.trim_end().len());
@@ -52,7 +53,7 @@ pub fn page() -> String {
 }
 
 fn envelope(contract: &Contract) -> String {
-    let data = example(&contract.schema);
+    let data = example_of(contract);
     let id = data[&contract.key_field].as_str().unwrap_or_default();
     let event = json!({
         "specversion": "1.0",
@@ -87,7 +88,7 @@ fn section(page: &mut String, contract: &Contract) {
          `{aggregate}/{{id}}`, key `{key_field}`.\n\n| field | type | |\n| --- | --- | --- |\n"
     );
     fields(page, schema, resolve(schema, schema), "");
-    let _ = write!(page, "\n{}\n", json_block(&example(schema)));
+    let _ = write!(page, "\n{}\n", json_block(&example_of(contract)));
 }
 
 fn fields(page: &mut String, root: &Value, object: &Value, path: &str) {
@@ -133,6 +134,18 @@ fn kind_of(root: &Value, field: &Value) -> String {
 }
 
 const MOMENT: &str = "2026-11-01T10:00:00.123456Z";
+
+/// With the status that the event is of, where that is one of those that its words name.
+fn example_of(contract: &Contract) -> Value {
+    let mut example = example(&contract.schema);
+    let status = contract.kind.rsplit('.').next().unwrap_or_default();
+    let field = &resolve(&contract.schema, &contract.schema)["properties"]["status"];
+    let words = field["description"].as_str().unwrap_or_default();
+    if words.contains(&format!("`{status}`")) {
+        example["status"] = json!(status);
+    }
+    example
+}
 
 /// Of what is written, from the `examples` of the fields, and else from their types.
 fn example(schema: &Value) -> Value {

@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use common_utils::clock::SharedClock;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::{
+    Message,
+    consumer::{Consumer as _, StreamConsumer},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Letter, letters_of};
 use crate::{
     KafkaConfig, Topic,
-    consumer::{Batches, LagContext},
+    consumer::{Batches, LagContext, collected},
 };
 
 /// How long it waits when letters cannot be kept.
@@ -59,6 +62,8 @@ impl Collector {
                 return Ok(());
             }
             for message in &messages {
+                let topic = message.topic().strip_prefix(&self.kafka.prefix).unwrap_or(message.topic());
+                collected(self.service, self.group, topic);
                 // The partition may be another member's by now, which keeps the letter again, to no effect.
                 if let Err(error) = consumer.store_offset_from_message(message) {
                     tracing::debug!(group = self.group, %error, "an offset is not stored");

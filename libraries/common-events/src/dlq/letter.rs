@@ -33,6 +33,8 @@ pub struct Letter {
     pub key: Option<Vec<u8>>,
     pub payload: Vec<u8>,
     pub headers: Vec<(String, String)>,
+    /// The size in bytes of a message that was too large for its letter: all but the place where it lies is missing then.
+    pub left_out: Option<i64>,
     /// What it says of itself, where it is an event.
     pub event: Option<EventParts>,
 }
@@ -63,6 +65,7 @@ impl Letter {
             causes: told("dlq-causes").unwrap_or_default().lines().map(str::to_owned).collect(),
             attempts: number("dlq-attempts").and_then(|number| number.try_into().ok()).unwrap_or_default(),
             set_aside_at: told("dlq-time").and_then(moment).unwrap_or(now),
+            left_out: number("dlq-left-out"),
             key: message.key().map(<[u8]>::to_vec),
             event: serde_json::from_slice::<Event>(&payload).ok().map(|event| EventParts {
                 id: event.id,

@@ -36,7 +36,7 @@ pub(crate) struct Reason<'a> {
     pub(crate) group: &'a str,
     /// What went wrong, and what was behind it, the outermost first.
     pub(crate) causes: &'a [String],
-    /// None where the message cannot be tried at all.
+    /// Zero where the message cannot be tried at all.
     pub(crate) attempts: u32,
     pub(crate) now: DateTime<Utc>,
 }

@@ -92,9 +92,13 @@ impl<'a> Cluster<'a> {
             let OwnedResourceSpecifier::Topic(name) = &described.specifier else { continue };
             let name = name.strip_prefix(&self.config.prefix).unwrap_or(name);
             let Some(there) = self.there.get_mut(name) else { continue };
-            let set =
-                described.entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
-            there.settings.extend(set.filter_map(|entry| Some((entry.name, entry.value?))));
+            for entry in described.entries {
+                let Some(value) = entry.value else { continue };
+                if entry.source == ConfigSource::DynamicTopic {
+                    there.settings.insert(entry.name.clone(), value.clone());
+                }
+                there.effective.insert(entry.name, value);
+            }
         }
         Ok(())
     }

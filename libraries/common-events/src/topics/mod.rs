@@ -50,7 +50,7 @@ impl Topic {
 pub(crate) struct Declared {
     pub(crate) name: String,
     pub(crate) partitions: i32,
-    /// Copies of each partition, where the cluster has as many brokers; else one.
+    /// Copies of each partition; one where there is one broker.
     pub(crate) replication: i32,
     /// Copies that have a message before it counts as written; one where there is one copy.
     pub(crate) min_in_sync: i32,

@@ -123,7 +123,7 @@ fn compare(wanted: &Wanted<'_>, there: Option<&There>, growth: Partitions) -> Ve
             Partitions::MayGrow => Change::AddPartitions { topic, from, to: partitions },
             Partitions::AsTheyAre => {
                 let why = format!(
-                    "has {from} partitions and not {partitions}; keys would move, so that is asked for"
+                    "has {from} partitions and not {partitions}; keys would move: see --add-partitions"
                 );
                 Change::Refused { topic, why }
             }

@@ -15,4 +15,5 @@ mod members;
 mod outbox;
 mod registry;
 mod tail;
+mod topics;
 mod world;

@@ -1,5 +1,5 @@
-//! A dead letter: open → replaying → replayed, or open → discarded. It never goes back: a message that fails again after it
-//! was put back is a letter of its own.
+//! A dead letter: open → replaying → replayed, or open → discarded. A decision is final, unless Kafka does not take the message:
+//! then the letter is open again. A message that fails again after it was put back is a letter of its own.
 
 use chrono::{DateTime, Utc};
 use common_utils::ids::UserId;
@@ -47,6 +47,8 @@ pub(crate) struct DeadLetter {
     pub(crate) event_type: Option<String>,
     pub(crate) event_subject: Option<String>,
     pub(crate) payload_bytes: i32,
+    /// The size of a message that is not in its letter.
+    pub(crate) left_out: Option<i64>,
     pub(crate) status: Status,
     pub(crate) decided_by: Option<UserId>,
     pub(crate) decided_at: Option<DateTime<Utc>>,
@@ -67,11 +69,14 @@ pub(crate) enum Refusal {
     Replayed,
     #[error("the letter was discarded")]
     Discarded,
+    #[error("the message is not in its letter")]
+    LeftOut,
 }
 
 impl DeadLetter {
     pub(crate) fn replay(&mut self, by: UserId, now: DateTime<Utc>) -> Result<Change, Refusal> {
         match self.status {
+            Status::Open if self.left_out.is_some() => Err(Refusal::LeftOut),
             Status::Open => Ok(self.decide(Status::Replaying, by, now)),
             Status::Replaying | Status::Replayed => Ok(Change::AlreadyApplied),
             Status::Discarded => Err(Refusal::Discarded),
@@ -122,6 +127,7 @@ mod tests {
             event_type: None,
             event_subject: None,
             payload_bytes: 0,
+            left_out: None,
             status,
             decided_by: None,
             decided_at: None,
@@ -148,5 +154,12 @@ mod tests {
             assert_eq!(other.discard(by, "old".to_owned(), now), discarded, "{status:?}");
             assert_eq!(other.reason.is_some(), discarded == Ok(Executed));
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_put_back() {
+        let mut letter = DeadLetter { left_out: Some(20_000_000), ..letter(Status::Open) };
+        assert_eq!(letter.replay(UserId::new(), DateTime::UNIX_EPOCH), Err(Refusal::LeftOut));
+        assert_eq!(letter.status, Status::Open);
     }
 }

@@ -27,6 +27,10 @@ impl From<DeadLetterError> for Problem {
             DeadLetterError::Refused(Refusal::Discarded) => {
                 Self::conflict("dead_letter_discarded", "The message was discarded; that is final.")
             }
+            DeadLetterError::Refused(Refusal::LeftOut) => Self::conflict(
+                "dead_letter_incomplete",
+                "The message was too large for its letter; it lies where topic, partition and offset say.",
+            ),
             DeadLetterError::Database(error) | DeadLetterError::Event(OutboxError::Database(error)) => {
                 common_db::constraint::problem(error)
             }

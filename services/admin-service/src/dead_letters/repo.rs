@@ -31,6 +31,7 @@ struct Row {
     event_type: Option<String>,
     event_subject: Option<String>,
     payload_bytes: i32,
+    left_out: Option<i64>,
     status: Status,
     decided_by: Option<Uuid>,
     decided_at: Option<DateTime<Utc>>,
@@ -55,6 +56,7 @@ impl From<Row> for DeadLetter {
             event_type: row.event_type,
             event_subject: row.event_subject,
             payload_bytes: row.payload_bytes,
+            left_out: row.left_out,
             status: row.status,
             decided_by: row.decided_by.map(Into::into),
             decided_at: row.decided_at,
@@ -70,7 +72,7 @@ macro_rules! query_letters {
         sqlx::query_as!(
             Row,
             r#"SELECT id, topic, original_partition, original_offset, consumer_group, error, causes, attempts, set_aside_at,
-                      received_at, event_id, event_type, event_subject, payload_bytes AS "payload_bytes!",
+                      received_at, event_id, event_type, event_subject, payload_bytes AS "payload_bytes!", left_out,
                       status AS "status: Status", decided_by, decided_at, reason, replayed_at
                FROM dead_letters "# + $rest,
             $($argument),*
@@ -101,8 +103,8 @@ pub(super) async fn insert(pool: &PgPool, letters: &[Letter], now: DateTime<Utc>
         let done = sqlx::query!(
             "INSERT INTO dead_letters (id, fingerprint, topic, original_partition, original_offset, consumer_group, error,
                                        causes, attempts, set_aside_at, received_at, event_id, event_type, event_subject,
-                                       key, payload, headers, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'open')
+                                       key, payload, left_out, headers, status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'open')
              ON CONFLICT ON CONSTRAINT dead_letters_fingerprint_key DO NOTHING",
             ids::new_id(),
             &letter.fingerprint()[..],
@@ -120,6 +122,7 @@ pub(super) async fn insert(pool: &PgPool, letters: &[Letter], now: DateTime<Utc>
             event.map(|event| event.subject.as_str()),
             letter.key.as_deref(),
             letter.payload,
+            letter.left_out,
             Json(headers) as _,
         )
         .execute(&mut *op)
@@ -186,7 +189,7 @@ pub(super) async fn lock_open_in_op(
     limit: i64,
 ) -> sqlx::Result<Vec<DeadLetter>> {
     let rows = query_letters!(
-        "WHERE status = 'open' AND ($1::text IS NULL OR topic = $1) AND ($2::text IS NULL OR consumer_group = $2)
+        "WHERE status = 'open' AND left_out IS NULL AND ($1::text IS NULL OR topic = $1) AND ($2::text IS NULL OR consumer_group = $2)
            AND ($3::text IS NULL OR event_type = $3) AND CASE WHEN $4::uuid[] IS NULL THEN attempts > 0 ELSE id = ANY ($4) END
          ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
         filter.topic,

@@ -37,6 +37,8 @@ pub(super) struct DeadLetterView {
     event_subject: Option<String>,
     /// Of the payload, in bytes.
     size: i32,
+    /// The size of a message that was too large for its letter, and is not in it. Such a letter cannot be put back.
+    left_out: Option<i64>,
     decided_by: Option<Uuid>,
     decided_at: Option<DateTime<Utc>>,
     /// Why it was discarded.
@@ -62,6 +64,7 @@ impl From<DeadLetter> for DeadLetterView {
             event_type: letter.event_type,
             event_subject: letter.event_subject,
             size: letter.payload_bytes,
+            left_out: letter.left_out,
             decided_by: letter.decided_by.map(Into::into),
             decided_at: letter.decided_at,
             reason: letter.reason,
