@@ -67,7 +67,6 @@ kafka_running() {
 # kafka_secure <dir>: a certificate authority and a certificate for 127.0.0.1, and the password of the user `wallet`.
 kafka_secure() {
     local tls="$1/tls" password
-    umask 077
     [[ ! -s $tls/broker.pem ]] || return 0
     mkdir -p "$tls"
     (
@@ -95,7 +94,6 @@ kafka_login() {
 
 # kafka_configure <dir> <n>: keeps or chooses ports and writes a properties file for each broker.
 kafka_configure() {
-    umask 077 # a login may be in the files
     local dir=$1 n=$2 node voters='' min_isr=$(($2 == 3 ? 2 : 1)) broker_ports=() controller_ports=() protocol=PLAINTEXT
     [[ ! -s $dir/tls/broker.pem ]] || protocol=SASL_SSL
     for ((node = 1; node <= n; node++)); do
@@ -104,7 +102,8 @@ kafka_configure() {
         voters+=",$node@127.0.0.1:${controller_ports[node]}"
     done
     for ((node = 1; node <= n; node++)); do
-        cat >"$dir/broker-$node.properties" <<PROPERTIES
+        # A login may be in it.
+        (umask 077 && cat >"$dir/broker-$node.properties") <<PROPERTIES
 process.roles=broker,controller
 node.id=$node
 controller.quorum.voters=${voters#,}
