@@ -22,6 +22,7 @@ use super::{
 use crate::KafkaConfig;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 type Admin = AdminClient<DefaultClientContext>;
 
@@ -37,7 +38,19 @@ pub async fn apply(config: &KafkaConfig, growth: Partitions) -> anyhow::Result<V
     cluster.create(&changes).await?;
     cluster.add_partitions(&changes).await?;
     cluster.configure(&changes).await?;
+    if !changes.iter().all(Change::is_refused) {
+        let shown = tokio::time::timeout(PATIENCE, shown(config, growth)).await;
+        shown.context("the cluster took the changes and does not show them")??;
+    }
     Ok(changes)
+}
+
+/// A controller confirms a change before brokers know it; who looks right after `apply` is to see it.
+async fn shown(config: &KafkaConfig, growth: Partitions) -> anyhow::Result<()> {
+    while !Cluster::look(config).await?.differences(growth)?.iter().all(Change::is_refused) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 /// A cluster as it is. Topics have the names that are declared, without the prefix of the deployment.

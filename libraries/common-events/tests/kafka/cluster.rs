@@ -91,6 +91,8 @@ async fn topics_are_kept_three_times(config: &KafkaConfig) {
     assert!(missing.iter().all(|change| matches!(change, Change::Create { copies: 3, .. })), "{missing:?}");
     // Looking changed nothing; applying makes them, and has nothing left to do then.
     assert_eq!(topics::apply(&other, Partitions::AsTheyAre).await.unwrap(), missing);
+    // Each broker learns of them in its own time.
+    until("all brokers to know", async || topics::differences(&other).await.unwrap().is_empty()).await;
     assert_eq!(topics::apply(&other, Partitions::AsTheyAre).await.unwrap(), []);
 }
 
