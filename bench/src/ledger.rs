@@ -14,12 +14,14 @@ use wallet_service::ledger::{AccountRef, Ledger};
 
 use crate::{
     database::{self, Server},
+    lists::ListCaller,
     load::{self, Caller, Measured},
     machine,
     meter::Meter,
     naive,
     options::Options,
     quiet, report,
+    served::Served,
     table::{NOTHING, Table, each, milliseconds, percent, ratio, whole},
     yardstick::{self, Yardstick},
 };
@@ -43,6 +45,8 @@ enum Payees {
 enum Way {
     Engine,
     Naive,
+    /// wallet-service over HTTP.
+    Http,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +69,10 @@ impl Load {
         Self { way: Way::Naive, ..Self::engine(name, callers) }
     }
 
+    const fn http(name: &'static str, callers: usize) -> Self {
+        Self { way: Way::Http, ..Self::engine(name, callers) }
+    }
+
     const fn hot(self) -> Self {
         Self { payees: Payees::Hot, ..self }
     }
@@ -74,7 +82,7 @@ impl Load {
     }
 }
 
-const LOADS: [Load; 9] = [
+const LOADS: [Load; 10] = [
     Load::naive("naive, 1 caller", 1),
     Load::naive("naive, 64 callers", 64),
     Load::naive("naive, 64 callers, hot", 64).hot(),
@@ -84,6 +92,7 @@ const LOADS: [Load; 9] = [
     Load::engine("ledger, 64 callers, hot", 64).hot(),
     Load::engine("ledger, 1,000 callers, hot", 1_000).hot(),
     Load::engine("ledger, 4 callers, lists of 500", 4).in_lists_of(500),
+    Load::http("over HTTP, 4 callers, lists of 500", 4).in_lists_of(500),
 ];
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -112,9 +121,8 @@ async fn one(
     wallets: &Arc<[WalletId]>,
 ) -> anyhow::Result<Measured> {
     server.copy(TEMPLATE, COPY).await?;
-    let connections = if what.way == Way::Naive { what.callers.try_into()? } else { CONNECTIONS };
-    let pool = server.pool(COPY, connections);
-    let measured = load(options, &pool, meter, what, wallets).await?;
+    let measured = load(options, server, COPY, meter, what, wallets).await?;
+    let pool = server.pool(COPY, CONNECTIONS);
     database::verify(&pool, measured.total + WALLETS as u64).await?;
     pool.close().await;
     server.drop(COPY).await?;
@@ -124,37 +132,49 @@ async fn one(
 /// Runs the load on the ledger that is there.
 pub(crate) async fn load(
     options: &Options,
-    pool: &PgPool,
+    server: &Server,
+    database: &str,
     meter: &Meter,
     what: Load,
     wallets: &Arc<[WalletId]>,
 ) -> anyhow::Result<Measured> {
-    let clock = SystemClock::shared();
+    let (clock, timing) = (SystemClock::shared(), options.timing());
     let trips = Trips { wallets: Arc::clone(wallets), payees: what.payees };
     match what.way {
         Way::Engine => {
-            let ledger = Arc::new(Ledger::start(pool.clone(), clock));
+            let ledger = Arc::new(Ledger::start(server.pool(database, CONNECTIONS), clock));
             let caller =
                 |_| EngineCaller { ledger: Arc::clone(&ledger), trips: trips.clone(), list: what.list };
-            load::run((0..what.callers).map(caller).collect(), options.timing(), meter).await
+            load::run((0..what.callers).map(caller).collect(), timing, meter).await
         }
         Way::Naive => {
+            let pool = server.pool(database, what.callers.try_into()?);
             let caller =
                 |_| NaiveCaller { pool: pool.clone(), clock: Arc::clone(&clock), trips: trips.clone() };
-            load::run((0..what.callers).map(caller).collect(), options.timing(), meter).await
+            load::run((0..what.callers).map(caller).collect(), timing, meter).await
+        }
+        Way::Http => {
+            let service = Served::start(server, database).await?;
+            let mut callers = Vec::new();
+            for _ in 0..what.callers {
+                callers.push(ListCaller::of(&service, trips.clone(), what.list).await?);
+            }
+            let measured = load::run(callers, timing, meter).await?;
+            service.end().await?;
+            Ok(measured)
         }
     }
 }
 
 /// Who pays whom.
 #[derive(Debug, Clone)]
-struct Trips {
+pub(crate) struct Trips {
     wallets: Arc<[WalletId]>,
     payees: Payees,
 }
 
 impl Trips {
-    fn next(&self) -> (WalletId, WalletId, i64) {
+    pub(crate) fn next(&self) -> (WalletId, WalletId, i64) {
         let mut rng = rand::rng();
         let from = rng.random_range(1..self.wallets.len());
         let to = match self.payees {

@@ -3,16 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{SecondsFormat, TimeDelta};
-use common_auth::{service_token::ServiceTokens, signing::TokenSigner, testing};
-use common_utils::{
-    clock::{Clock, SharedClock, SystemClock},
-    config::Env,
-    http::server,
-};
+use common_auth::testing;
+use common_utils::clock::{Clock, SystemClock};
 use rand::RngExt;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
-use wallet_service::{App, SERVICE, config::Config, providers::Providers};
 
 use crate::{
     client::Connection,
@@ -23,6 +16,7 @@ use crate::{
     meter::Meter,
     options::Options,
     quiet, report,
+    served::Served,
     table::{Table, milliseconds, whole},
 };
 
@@ -57,14 +51,12 @@ impl Read {
     }
 }
 
-/// wallet-service on a port of its own, with people who may read.
-pub(crate) struct Served {
-    address: std::net::SocketAddr,
+/// A service, with people who may read.
+pub(crate) struct Readers {
+    service: Served,
     people: Arc<[Reader]>,
     merchant: Arc<[Reader]>,
     history: History,
-    stop: CancellationToken,
-    serving: JoinHandle<anyhow::Result<()>>,
 }
 
 /// A wallet, and a token of its owner.
@@ -74,28 +66,19 @@ struct Reader {
     token: String,
 }
 
-impl Served {
+impl Readers {
     pub(crate) async fn start(server: &Server, database: &str, history: History) -> anyhow::Result<Self> {
-        let clock: SharedClock = SystemClock::shared();
-        let signer = TokenSigner::ephemeral()?;
-        let services = ServiceTokens::new(&[7; 32], Arc::clone(&clock))?;
-        let authenticator = testing::authenticator(&signer, services, &clock);
-        let config = Config::from_env(&Env::of_process(SERVICE))?;
-        let config = Config { database: server.config(database), ..config };
-        let router = App::new(config, authenticator, Providers::default(), clock)?.router();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (address, stop) = (listener.local_addr()?, CancellationToken::new());
-        let serving = tokio::spawn(server::serve(listener, router, stop.clone()));
+        let service = Served::start(server, database).await?;
         let reader = |wallet| {
             let claims = testing::claims(History::owner(wallet), SystemClock.now());
-            Ok(Reader { wallet, token: signer.sign(&claims)? })
+            Ok(Reader { wallet, token: service.people.sign(&claims)? })
         };
         // Spread over all accounts.
         let (count, all) = (PEOPLE.min(history.size.accounts), history.size.accounts);
         let people =
             (0..count).map(|place| reader(1 + place * all / count)).collect::<anyhow::Result<_>>()?;
         let merchant = Arc::from([reader(1)?]);
-        Ok(Self { address, people, merchant, history, stop, serving })
+        Ok(Self { service, people, merchant, history })
     }
 
     /// So many callers read; of the merchant, or of anybody.
@@ -112,7 +95,7 @@ impl Served {
             for _ in 0..callers {
                 let readers = if merchant { &self.merchant } else { &self.people };
                 all.push(ReadCaller {
-                    connection: Connection::open(self.address).await?,
+                    connection: Connection::open(self.service.address).await?,
                     readers: Arc::clone(readers),
                     history: self.history,
                     read,
@@ -125,8 +108,7 @@ impl Served {
     }
 
     pub(crate) async fn end(self) -> anyhow::Result<()> {
-        self.stop.cancel();
-        self.serving.await?
+        self.service.end().await
     }
 }
 
@@ -197,7 +179,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         Size { accounts: 100_000, entries: 4_000_000 }
     };
     let history = history::fill(&server, DATABASE, size).await?;
-    let service = Served::start(&server, DATABASE, history).await?;
+    let service = Readers::start(&server, DATABASE, history).await?;
     let mut table =
         Table::new(&["read", "1 caller: p50 ms", "p99 ms", "16 callers: a second", "p50 ms", "p99 ms"]);
     for read in Read::ALL {

@@ -12,7 +12,7 @@ use crate::{
     meter::Meter,
     options::Options,
     partitions,
-    reads::{Read, Served},
+    reads::{Read, Readers},
     report,
     table::{Table, each, milliseconds, percent, ratio, whole},
 };
@@ -63,15 +63,15 @@ const ABOUT: &str = "Postings: 64 callers of the engine. Reads: one caller, over
                      Every ledger is verified after its postings.";
 
 async fn rung(options: &Options, server: &Server, meter: &Meter, history: History) -> anyhow::Result<Rung> {
-    let service = Served::start(server, DATABASE, history).await?;
+    let service = Readers::start(server, DATABASE, history).await?;
     let mut reads = Vec::new();
     for read in Read::ALL {
         reads.push((read, service.measure(options, meter, read, false, 1).await?));
     }
     service.end().await?;
-    let pool = server.pool(DATABASE, ledger::CONNECTIONS);
     let load = Load::engine("ledger, 64 callers", 64);
-    let posting = ledger::load(options, &pool, meter, load, &history.wallets()).await?;
+    let posting = ledger::load(options, server, DATABASE, meter, load, &history.wallets()).await?;
+    let pool = server.pool(DATABASE, ledger::CONNECTIONS);
     database::verify(&pool, posting.total + history.postings()).await?;
     println!("{} postings a second, books exact", whole(posting.rate()));
     pool.close().await;

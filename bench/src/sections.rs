@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     memory::Memory,
     people::PEOPLE,
-    platform::Shape,
+    platform::{Events, Shape},
     table::{NOTHING, Table, each, milliseconds, percent, ratio, whole},
     transfers::{Row, Run},
     yardstick::Yardstick,
@@ -27,11 +27,13 @@ pub(crate) fn transfers(machine: &str, yardstick: &Yardstick, runs: &[Run]) -> S
 }
 
 pub(crate) fn shape(shape: Shape) -> &'static str {
-    match (shape.one_process, shape.kafka) {
-        (true, false) => "one process, no Kafka",
-        (false, false) => "apart, no Kafka",
-        (true, true) => "one process",
-        (false, true) => "apart",
+    match (shape.one_process, shape.events) {
+        (true, Events::Kept) => "one process, no Kafka",
+        (false, Events::Kept) => "apart, no Kafka",
+        (true, Events::Published) => "one process, published only",
+        (false, Events::Published) => "apart, published only",
+        (true, Events::TakenIn) => "one process",
+        (false, Events::TakenIn) => "apart",
     }
 }
 
@@ -105,10 +107,11 @@ fn who(runs: &[Run]) -> Table {
         "Kafka",
         "Redis",
     ]);
-    for row in runs.iter().filter(|run| !run.shape.one_process).flat_map(|run| &run.rows) {
+    let apart = runs.iter().filter(|run| !run.shape.one_process);
+    for (of_run, row) in apart.flat_map(|run| run.rows.iter().map(|row| (run.shape, row))) {
         let of = |name| each(row.measured.cost.of(name), row.measured.done as f64);
         table.push(vec![
-            row.load.name.to_owned(),
+            format!("{}, {}", shape(of_run), row.load.name),
             of("identity-service"),
             of("wallet-service"),
             of("transaction-service"),

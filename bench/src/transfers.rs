@@ -26,7 +26,7 @@ use crate::{
     meter::{Meter, Part},
     options::Options,
     people::{self, PEOPLE, Person},
-    platform::{self, Platform, SERVICES, Shape},
+    platform::{self, Events, Platform, SERVICES, Shape},
     quiet, report, sections, yardstick,
 };
 
@@ -49,11 +49,12 @@ const LOADS: [Load; 5] = [
     Load { name: "256 clients, hot", clients: 256, hot: true },
 ];
 
-const SHAPES: [Shape; 4] = [
-    Shape { one_process: true, kafka: false },
-    Shape { one_process: false, kafka: false },
-    Shape { one_process: true, kafka: true },
-    Shape { one_process: false, kafka: true },
+const SHAPES: [Shape; 5] = [
+    Shape { one_process: true, events: Events::Kept },
+    Shape { one_process: false, events: Events::Kept },
+    Shape { one_process: false, events: Events::Published },
+    Shape { one_process: true, events: Events::TakenIn },
+    Shape { one_process: false, events: Events::TakenIn },
 ];
 
 /// One load on one shape of the platform.
@@ -280,7 +281,7 @@ impl Books {
         let began = Instant::now();
         loop {
             let initiated = "SELECT count(*) FROM transactions WHERE status = 'initiated'";
-            let unpublished = if shape.kafka { self.unpublished().await? } else { 0 };
+            let unpublished = if shape.events == Events::Kept { 0 } else { self.unpublished().await? };
             let open = count(&self.transaction, initiated).await? + unpublished;
             if open == 0 {
                 return Ok(());
