@@ -1,29 +1,43 @@
 //! Messages that cannot be handled: each has its end, and those behind it get through.
 
 use common_events::{
-    Event,
+    Event, KafkaConfig,
     contracts::{EventData, UserRegistered},
-    embedded_broker::EmbeddedBroker,
-    testing::{kafka, redis},
+    dlq::{Replay, Replayer},
+    testing::redis,
 };
 use common_utils::ids;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{World, count, dead_letters, embedded, registered, until};
+use crate::{
+    letters::{Letter, dead_letters},
+    world::{World, count, until},
+};
+
+on_both_brokers! {
+    poison_in_front_of_a_thousand_is_set_aside_and_takes_effect_once_when_it_is_mended
+    what_is_no_event_is_set_aside_as_it_came
+    an_id_that_comes_again_with_other_content_is_set_aside
+    types_and_versions_that_it_does_not_know_leave_nothing_behind
+    an_event_of_almost_ten_mebibytes_arrives
+    a_message_that_fits_no_letter_leaves_one_that_says_where_it_lies
+    an_event_from_a_clock_that_is_ahead_takes_effect
+    a_handler_that_panics_stops_no_consumer
+}
 
 /// An event as it lies in the outbox.
 async fn written(world: &World, name: &str) -> (Uuid, Value) {
     let user = ids::new_id();
-    world.publish(&[registered(user, name)]).await;
+    world.register(user, &[name]).await;
     let newest = "SELECT payload FROM outbox ORDER BY position DESC LIMIT 1";
     let payload: String = sqlx::query_scalar(newest).fetch_one(&world.db.pool).await.unwrap();
     (user, serde_json::from_str(&payload).unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_in_front_of_a_thousand_is_set_aside_and_they_get_through() {
-    let kafka = kafka().await;
+async fn poison_in_front_of_a_thousand_is_set_aside_and_takes_effect_once_when_it_is_mended(
+    kafka: KafkaConfig,
+) {
     let world = World::new(kafka.clone()).await;
     let user = ids::new_id();
     let good: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
@@ -39,12 +53,32 @@ async fn poison_in_front_of_a_thousand_is_set_aside_and_they_get_through() {
     assert_eq!((told("dlq-error"), told("dlq-causes")), ("cannot stand it", "it is poison"));
     assert_eq!((told("dlq-topic"), told("dlq-group"), told("dlq-attempts")), ("user-events", "names", "5"));
     assert_eq!(told("content-type"), "application/cloudevents+json");
+
+    world.names.mend();
+    for _ in 0..2 {
+        put_back(&kafka, &letters[0]).await;
+    }
+    let mut names = good;
+    names.extend(["poison", "behind"].map(str::to_owned));
+    world.register(user, &["behind"]).await;
+    until("what was poison, once", async || world.names_of(user).await == names).await;
+    assert_eq!(count(&world.db.pool, "SELECT count(*) FROM inbox").await, 1002);
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_is_set_aside_as_it_came() {
-    let kafka = kafka().await;
+async fn put_back(kafka: &KafkaConfig, letter: &Letter) {
+    let replay = Replay {
+        topic: letter.headers["dlq-topic"].clone(),
+        key: letter.key.clone(),
+        payload: letter.bytes.clone(),
+        headers: Vec::new(),
+    };
+    for result in Replayer::new(kafka).unwrap().publish(&[replay]).await {
+        result.unwrap();
+    }
+}
+
+async fn what_is_no_event_is_set_aside_as_it_came(kafka: KafkaConfig) {
     let world = World::new(kafka.clone()).await;
     let (user, event) = written(&world, "good").await;
     let right = user.to_string();
@@ -76,9 +110,7 @@ async fn what_is_no_event_is_set_aside_as_it_came() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_comes_again_with_other_content_is_set_aside() {
-    let kafka = kafka().await;
+async fn an_id_that_comes_again_with_other_content_is_set_aside(kafka: KafkaConfig) {
     let world = World::new(kafka.clone()).await;
     world.relay();
     world.consumer(&redis());
@@ -95,9 +127,8 @@ async fn an_id_that_comes_again_with_other_content_is_set_aside() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn types_and_versions_that_it_does_not_know_leave_nothing_behind() {
-    let world = World::new(kafka().await).await;
+async fn types_and_versions_that_it_does_not_know_leave_nothing_behind(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     let (user, event) = written(&world, "good").await;
     let changed = |name: &str, value: &str| {
         let mut event = event.clone();
@@ -115,9 +146,8 @@ async fn types_and_versions_that_it_does_not_know_leave_nothing_behind() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_almost_ten_mebibytes_arrives() {
-    let world = World::new(kafka().await).await;
+async fn an_event_of_almost_ten_mebibytes_arrives(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     world.relay();
     world.consumer(&redis());
     let user = ids::new_id();
@@ -128,9 +158,7 @@ async fn an_event_of_almost_ten_mebibytes_arrives() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_fits_no_letter_leaves_one_that_says_where_it_lies() {
-    let kafka = kafka().await;
+async fn a_message_that_fits_no_letter_leaves_one_that_says_where_it_lies(kafka: KafkaConfig) {
     let world = World::new(kafka.clone()).await;
     world.relay();
     world.consumer(&redis());
@@ -147,9 +175,8 @@ async fn a_message_that_fits_no_letter_leaves_one_that_says_where_it_lies() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_from_a_clock_that_is_ahead_takes_effect() {
-    let world = World::new(kafka().await).await;
+async fn an_event_from_a_clock_that_is_ahead_takes_effect(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     let (user, mut event) = written(&world, "on time").await;
     event["time"] = json!("2999-01-01T00:00:00Z");
     event["id"] = json!(ids::new_id());
@@ -161,10 +188,8 @@ async fn an_event_from_a_clock_that_is_ahead_takes_effect() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_stops_no_consumer() {
-    let broker = EmbeddedBroker::start().unwrap();
-    let world = World::new(embedded(&broker)).await;
+async fn a_handler_that_panics_stops_no_consumer(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     world.relay();
     world.consumer(&redis());
     let user = ids::new_id();

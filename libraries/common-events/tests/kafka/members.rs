@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common_events::{
+    KafkaConfig,
     testing::{kafka, redis},
     workers::Workers,
 };
@@ -16,6 +17,11 @@ use uuid::Uuid;
 
 use crate::world::{World, count, until};
 
+on_both_brokers! {
+    members_come_and_go_in_the_middle_and_each_event_takes_effect_once_and_in_order
+    another_relay_takes_over_when_the_leader_loses_its_connection
+}
+
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| number.to_string()).collect()
 }
@@ -25,7 +31,7 @@ async fn register(world: &World, user: Uuid, names: &[String]) {
 }
 
 /// How many members the group has; None while it is being rebalanced.
-fn settled_members(world: &World) -> Option<usize> {
+pub(crate) fn settled_members(world: &World) -> Option<usize> {
     let client: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", &world.kafka.brokers).create().unwrap();
     let group = world.kafka.prefixed("names");
@@ -41,13 +47,13 @@ async fn a_batch_that_takes_long_holds_up_no_rebalance() {
     world.consumer(&redis());
     let slow = ids::new_id();
     world.register(slow, &["slow"]).await;
-    until("the slow one at work", async || world.gate.waiting() == 1).await;
+    until("the slow one at work", async || world.names.gate.waiting() == 1).await;
     // The first member does not come back before the gate is opened.
     let second = Workers::new(&CancellationToken::new());
     world.consumer_in(&second, &redis());
     until("the second member", async || settled_members(&world) == Some(2)).await;
-    assert_eq!(world.gate.waiting(), 1);
-    world.gate.open();
+    assert_eq!(world.names.gate.waiting(), 1);
+    world.names.gate.open();
     until("its effect", async || world.names_of(slow).await == ["slow"]).await;
     // What the second one had goes back to the first, for which it was paused when it left.
     second.drained().await;
@@ -61,9 +67,8 @@ async fn a_batch_that_takes_long_holds_up_no_rebalance() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn members_come_and_go_in_the_middle_and_each_event_takes_effect_once_and_in_order() {
-    let world = World::new(kafka().await).await;
+async fn members_come_and_go_in_the_middle_and_each_event_takes_effect_once_and_in_order(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     world.relay();
     world.consumer(&redis());
     let users: Vec<Uuid> = (0..20).map(|_| ids::new_id()).collect();
@@ -92,9 +97,8 @@ async fn members_come_and_go_in_the_middle_and_each_event_takes_effect_once_and_
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_relay_takes_over_when_the_leader_loses_its_connection() {
-    let world = World::new(kafka().await).await;
+async fn another_relay_takes_over_when_the_leader_loses_its_connection(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     world.relay();
     world.relay();
     world.consumer(&redis());
@@ -102,10 +106,7 @@ async fn another_relay_takes_over_when_the_leader_loses_its_connection() {
     let all = names(300);
     for chunk in all.chunks(50) {
         register(&world, user, chunk).await;
-        let taken = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                     WHERE datname = current_database() AND application_name = 'relay'";
-        // It holds the lock for as long as it has the connection.
-        until("the leader's connection", async || count(&world.db.pool, taken).await > 0).await;
+        world.take_the_leaders_connection().await;
     }
     until("all", async || world.names_of(user).await.len() >= all.len()).await;
     assert_eq!(world.names_of(user).await, all);

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use common_events::{
+    KafkaConfig,
     tail::{Filter, Seen, Tail},
-    testing::kafka,
 };
 use common_utils::ids;
 
 use crate::world::{World, until};
+
+on_both_brokers! { what_was_and_what_comes_is_seen_through_a_filter }
 
 async fn next(tail: &Tail) -> Seen {
     tokio::time::timeout(Duration::from_mins(1), tail.next()).await.expect("an event").unwrap()
@@ -18,9 +20,8 @@ fn name(seen: &Seen) -> String {
     seen.event.as_ref().unwrap().data["firstName"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_and_what_comes_is_seen_through_a_filter() {
-    let world = World::new(kafka().await).await;
+async fn what_was_and_what_comes_is_seen_through_a_filter(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
     world.relay();
     let (ada, bola) = (ids::new_id(), ids::new_id());
     world.register(ada, &["a1", "a2"]).await;

@@ -1,16 +1,15 @@
-//! A database with an outbox, an inbox and the effect of a handler, and the means to wait for what comes.
+//! A database with a business table, an outbox, an inbox and the effect of a handler, and the means to wait for what comes.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use common_db::{Op, PgPool, migrate::Migrations, testing::TestDb};
+use common_db::{DbConfig, Op, PgPool, migrate::Migrations, testing::TestDb};
 use common_events::{
     Actor, Consumer, Event, EventContext, EventHandler, HandlerError, KafkaConfig, NewEvent, Topic,
     contracts::{UserRegistered, UserSnapshot},
@@ -26,18 +25,25 @@ use common_utils::{
     config::RedisConfig,
 };
 use rdkafka::{
-    ClientConfig, Message,
-    consumer::{Consumer as _, StreamConsumer},
-    message::Headers,
+    ClientConfig,
     producer::{FutureProducer, FutureRecord},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Writes down each name it sees. Cannot stand the names "poison" and "panic", and waits at "slow" until the gate is open.
-struct Names {
-    gate: Arc<Gate>,
+/// Writes down each name it sees. Cannot stand the names "poison", until that is mended, and "panic", and waits at "slow" until
+/// the gate is open.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) gate: Gate,
+    mended: AtomicBool,
+}
+
+impl Names {
+    pub(crate) fn mend(&self) {
+        self.mended.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Where a handler waits.
@@ -72,7 +78,7 @@ impl EventHandler for Names {
     async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
         let Some(data) = event.data::<UserRegistered>() else { return Ok(()) };
         let user = data?.0;
-        if user.first_name == "poison" {
+        if user.first_name == "poison" && !self.mended.load(Ordering::SeqCst) {
             let behind = anyhow::anyhow!("it is poison");
             return Err(HandlerError::Failed(behind.context("cannot stand it")));
         }
@@ -94,18 +100,15 @@ pub(crate) struct World {
     pub(crate) kafka: KafkaConfig,
     pub(crate) shutdown: CancellationToken,
     pub(crate) workers: Workers,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) names: Arc<Names>,
 }
 
 impl World {
     pub(crate) async fn new(kafka: KafkaConfig) -> Self {
         let db = TestDb::create("common", &Migrations::common()).await;
-        sqlx::raw_sql("CREATE TABLE names (place bigserial, user_id uuid, name text)")
-            .execute(&db.pool)
-            .await
-            .unwrap();
+        sqlx::raw_sql(TABLES).execute(&db.pool).await.unwrap();
         let shutdown = CancellationToken::new();
-        Self { db, kafka, workers: Workers::new(&shutdown), shutdown, gate: Arc::default() }
+        Self { db, kafka, workers: Workers::new(&shutdown), shutdown, names: Arc::default() }
     }
 
     pub(crate) fn relay(&self) {
@@ -114,12 +117,7 @@ impl World {
 
     /// Beside others, to be stopped by itself.
     pub(crate) fn relay_in(&self, workers: &Workers) {
-        workers.relay(Relay {
-            service: "test",
-            pool: self.db.pool.clone(),
-            database: self.db.config.clone(),
-            kafka: self.kafka.clone(),
-        });
+        workers.relay(relay(&self.db.pool, &self.db.config, &self.kafka));
     }
 
     pub(crate) fn consumer(&self, redis: &RedisConfig) {
@@ -128,27 +126,26 @@ impl World {
 
     /// A member of the group that is stopped by itself.
     pub(crate) fn consumer_in(&self, workers: &Workers, redis: &RedisConfig) {
-        workers.consumer(Consumer {
-            service: "test",
-            group: "names",
-            topics: vec![Topic::User],
-            pool: self.db.pool.clone(),
-            kafka: self.kafka.clone(),
-            redis: dedup::connect(redis).unwrap(),
-            clock: SystemClock::shared(),
-            handler: Arc::new(Names { gate: Arc::clone(&self.gate) }),
-        });
+        workers.consumer(consumer(&self.db.pool, &self.kafka, redis, &self.names));
     }
 
     pub(crate) async fn register(&self, user_id: Uuid, names: &[&str]) {
-        let events: Vec<NewEvent> = names.iter().map(|name| registered(user_id, name)).collect();
-        self.publish(&events).await;
+        let mut op = common_db::begin(&self.db.pool).await.unwrap();
+        register_in_op(&mut op, user_id, names).await;
+        op.commit().await.unwrap();
     }
 
-    pub(crate) async fn publish(&self, events: &[NewEvent]) {
-        let mut op = common_db::begin(&self.db.pool).await.unwrap();
-        outbox::publish_in_op(&mut op, events).await.unwrap();
-        op.commit().await.unwrap();
+    /// As if a relay had died between publishing and marking.
+    pub(crate) async fn publish_again(&self) {
+        let again = "UPDATE outbox_batches SET published_at = NULL WHERE published_at IS NOT NULL";
+        sqlx::query(again).execute(&self.db.pool).await.unwrap();
+    }
+
+    /// It holds the lock for as long as it has the connection.
+    pub(crate) async fn take_the_leaders_connection(&self) {
+        let taken = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                     WHERE datname = current_database() AND application_name = 'relay'";
+        until("the leader's connection", async || count(&self.db.pool, taken).await > 0).await;
     }
 
     /// A message past the outbox, as somebody else might write it.
@@ -183,7 +180,47 @@ impl World {
     }
 }
 
-pub(crate) fn registered(user_id: Uuid, name: &str) -> NewEvent {
+const TABLES: &str = "CREATE TABLE registrations (place bigserial, user_id uuid, name text);
+                      CREATE TABLE names (place bigserial, user_id uuid, name text)";
+
+pub(crate) fn relay(pool: &PgPool, database: &DbConfig, kafka: &KafkaConfig) -> Relay {
+    Relay { service: "test", pool: pool.clone(), database: database.clone(), kafka: kafka.clone() }
+}
+
+pub(crate) fn consumer(
+    pool: &PgPool,
+    kafka: &KafkaConfig,
+    redis: &RedisConfig,
+    names: &Arc<Names>,
+) -> Consumer {
+    Consumer {
+        service: "test",
+        group: "names",
+        topics: vec![Topic::User],
+        pool: pool.clone(),
+        kafka: kafka.clone(),
+        redis: dedup::connect(redis).unwrap(),
+        clock: SystemClock::shared(),
+        handler: Arc::clone(names) as Arc<dyn EventHandler>,
+    }
+}
+
+/// The business: a row for each name, and its event.
+pub(crate) async fn register_in_op(op: &mut Op, user_id: Uuid, names: &[&str]) {
+    sqlx::query(
+        "INSERT INTO registrations (user_id, name)
+         SELECT $1, name FROM UNNEST($2::text[]) WITH ORDINALITY AS given (name, place) ORDER BY given.place",
+    )
+    .bind(user_id)
+    .bind(names)
+    .execute(&mut **op)
+    .await
+    .unwrap();
+    let events: Vec<NewEvent> = names.iter().map(|name| registered(user_id, name)).collect();
+    outbox::publish_in_op(op, &events).await.unwrap();
+}
+
+fn registered(user_id: Uuid, name: &str) -> NewEvent {
     let now = SystemClock.now();
     let user = UserSnapshot {
         user_id,
@@ -216,39 +253,4 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, ask: impl Fn() -
 
 pub(crate) fn embedded(broker: &EmbeddedBroker) -> KafkaConfig {
     KafkaConfig { brokers: broker.brokers(), embedded: true, ..no_kafka() }
-}
-
-/// A dead letter: the bytes that were set aside, and what was written beside them.
-pub(crate) struct Letter {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) headers: HashMap<String, String>,
-}
-
-impl Letter {
-    pub(crate) fn error(&self) -> &str {
-        &self.headers["dlq-error"]
-    }
-}
-
-/// The first dead letters of `user-events`.
-pub(crate) async fn dead_letters(kafka: &KafkaConfig, how_many: usize) -> Vec<Letter> {
-    let consumer: StreamConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &kafka.brokers)
-        .set("group.id", kafka.prefixed("reader"))
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .unwrap();
-    consumer.subscribe(&[&kafka.prefixed("dlq.user-events")]).unwrap();
-    let mut found = Vec::new();
-    while found.len() < how_many {
-        let message = tokio::time::timeout(Duration::from_mins(1), consumer.recv())
-            .await
-            .expect("a dead letter")
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let headers = message.headers().unwrap().iter();
-        let headers = headers.map(|header| (header.key.to_owned(), text(header.value.unwrap()))).collect();
-        found.push(Letter { bytes: message.payload().unwrap_or_default().to_vec(), headers });
-    }
-    found
 }
