@@ -61,6 +61,7 @@ impl<'a> Batches<'a> {
             batch.push(message);
         }
         self.paced = (batch.len() < MOST).then_some(begun);
+        self.kafka.context().begin(&batch);
         Ok(batch)
     }
 
@@ -106,8 +107,15 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Does the work. Where it is slow, the partitions are paused and Kafka is polled beside it.
+    /// Does the work on a batch.
     pub(crate) async fn polling_during<T>(&mut self, work: impl Future<Output = T>) -> KafkaResult<T> {
+        let done = self.paused_where_slow(work).await;
+        self.kafka.context().end();
+        done
+    }
+
+    /// Where the work is slow, the partitions are paused and Kafka is polled beside it.
+    async fn paused_where_slow<T>(&mut self, work: impl Future<Output = T>) -> KafkaResult<T> {
         tokio::pin!(work);
         if let Ok(done) = tokio::time::timeout(SLOW, &mut work).await {
             return Ok(done);

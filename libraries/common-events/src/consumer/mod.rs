@@ -93,7 +93,8 @@ impl Consumer {
     /// Runs until `shutdown`; the batch at hand is finished first, or left whole.
     pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         metrics::register(self);
-        let context = LagContext::new(self.service, self.group, self.kafka.prefix.clone());
+        let (prefix, clock) = (self.kafka.prefix.clone(), SharedClock::clone(&self.clock));
+        let context = LagContext::new(self.service, self.group, prefix, clock);
         let consumer: StreamConsumer<LagContext> =
             self.kafka.consumer(self.group).create_with_context(context)?;
         let intake = Intake {

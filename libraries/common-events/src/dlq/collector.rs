@@ -44,7 +44,8 @@ impl std::fmt::Debug for Collector {
 impl Collector {
     /// Runs until `shutdown`. A letter is kept before its offset is stored, and tried until it is.
     pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let context = LagContext::new(self.service, self.group, self.kafka.prefix.clone());
+        let (prefix, clock) = (self.kafka.prefix.clone(), SharedClock::clone(&self.clock));
+        let context = LagContext::new(self.service, self.group, prefix, clock);
         let consumer: StreamConsumer<LagContext> =
             self.kafka.consumer(self.group).create_with_context(context)?;
         let topics = Topic::ALL.map(|topic| self.kafka.prefixed(&letters_of(topic)));

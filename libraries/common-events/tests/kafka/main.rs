@@ -34,6 +34,7 @@ mod broken;
 mod brokers;
 mod cluster;
 mod delivery;
+mod lag;
 mod letters;
 mod load;
 mod locks;

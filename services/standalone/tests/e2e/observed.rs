@@ -1,6 +1,10 @@
 //! What the dashboards and alerts ask for is what the platform really exports.
 
-use super::{deployment::Deployment, main_job, monitoring};
+use super::{
+    deployment::Deployment,
+    main_job,
+    monitoring::{self, exporter},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_dashboards_and_alerts_finds_its_metrics() {
@@ -13,6 +17,7 @@ async fn every_query_of_dashboards_and_alerts_finds_its_metrics() {
         ("transaction", address("TRANSACTION_PORT")),
         ("admin", address("ADMIN_PORT")),
         ("gateway", address("GATEWAY_STATUS_PORT")),
+        ("kafka", exporter::serve(exporter::KAFKA).await),
     ];
     let targets: Vec<(&str, &str)> = targets.iter().map(|(job, address)| (*job, address.as_str())).collect();
     let report = monitoring::check_dashboards(&targets).await.unwrap();

@@ -3,12 +3,11 @@
 
 use std::{collections::BTreeSet, fs};
 
-use axum::{Router, routing::get};
 use serde_json::Value;
 
 use crate::{
     files::{found, path, sources, text, yaml},
-    monitoring::{self, Problem, queries::Query},
+    monitoring::{self, Problem, exporter, queries::Query},
 };
 
 /// What the crate metrics-process exports, and Prometheus itself.
@@ -132,12 +131,15 @@ fn panels_lie_side_by_side() {
 fn every_metric_is_named_in_the_sources() {
     let services = found(r#""(wallet_[a-z_]+)""#, &sources(&["libraries", "services"]));
     let gateway = found(r#""(kong_[a-z_]+)""#, &text("gateway/src/metrics.rs"));
+    let brokers = found(r"(?m)^(kafka_[a-z_]+)", exporter::KAFKA);
     for query in monitoring::queries::all().unwrap() {
         for used in query.uses {
             let metric = used.metric.as_str();
             let family = ["_bucket", "_sum", "_count"].iter().find_map(|part| metric.strip_suffix(part));
-            let known =
-                |name: &str| services.contains(name) || gateway.contains(name) || FOREIGN.contains(&name);
+            let known = |name: &str| {
+                [&services, &gateway, &brokers].iter().any(|all| all.contains(name))
+                    || FOREIGN.contains(&name)
+            };
             assert!(known(metric) || family.is_some_and(known), "{}: nobody exports {metric}", query.origin);
         }
     }
@@ -147,17 +149,9 @@ const PAGE: &str = "# TYPE wallet_things_total counter\n\
                     wallet_things_total{service=\"wallet\",kind=\"good\"} 5\n\
                     wallet_things_total{service=\"wallet\",kind=\"bad\"} 1\n";
 
-async fn exporter() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let router = Router::new().route("/metrics", get(async || PAGE));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
 #[tokio::test]
 async fn the_check_finds_what_is_missing() {
-    let address = exporter().await;
+    let address = exporter::serve(PAGE).await;
     let rate = |selector: &str| format!("rate(wallet_things_total{{{selector}}}[$__rate_interval])");
     let by_kind = format!("sum by (kind) ({})", rate(r#"job=~"$job""#));
     let queries = [
@@ -187,7 +181,7 @@ async fn the_check_finds_what_is_missing() {
 /// Metrics and labels are missing here, of course: nobody is running.
 #[tokio::test]
 async fn prometheus_understands_every_query() {
-    let address = exporter().await;
+    let address = exporter::serve(PAGE).await;
     let report = monitoring::check_dashboards(&[("wallet", &address)]).await.unwrap();
     let refused: Vec<&Problem> =
         report.problems.iter().filter(|problem| matches!(problem, Problem::Refused { .. })).collect();

@@ -5,6 +5,7 @@
 //! legend that names a label which the answer lacks are problems. A query without data is none: a healthy platform has
 //! no errors to show.
 
+pub(crate) mod exporter;
 pub(crate) mod prometheus;
 pub(crate) mod promql;
 pub(crate) mod queries;
