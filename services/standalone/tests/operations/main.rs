@@ -12,6 +12,7 @@ mod compose;
 mod compose_cluster;
 mod dashboards;
 mod dockerfile;
+mod environment;
 mod files;
 mod init_scripts;
 #[path = "../support/monitoring/mod.rs"]
