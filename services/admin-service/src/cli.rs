@@ -116,7 +116,7 @@ fn readable(seen: &Seen) -> String {
         Some(event) => {
             let time = event.time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
             let actor = event.actor.as_str();
-            format!("{time} {:<34} {} by {actor} {}", event.kind, event.subject, event.data)
+            format!("{time} {:<34} {} by {actor} {}", event.kind, event.subject, event.data.get())
         }
         None => format!("{} [{}] {}: no event: {}", seen.topic, seen.partition, seen.offset, seen.payload),
     }

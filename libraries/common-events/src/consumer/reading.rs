@@ -122,6 +122,19 @@ mod tests {
     }
 
     #[test]
+    fn data_has_to_be_there_and_is_read_by_whom_it_concerns() {
+        let key = Some(&b"w-1"[..]);
+        let whole = String::from_utf8(event(&[])).unwrap();
+        assert!(matches!(
+            read(whole.replace("\"data\":{}", "\"date\":{}").as_bytes(), key),
+            Err(Broken::NotAnEvent(_))
+        ));
+        assert!(matches!(read(whole.replace("{}", "{]").as_bytes(), key), Err(Broken::NotAnEvent(_))));
+        let deep = whole.replace("{}", &format!("{}{}", "[".repeat(500), "]".repeat(500)));
+        assert!(read(deep.as_bytes(), key).is_ok());
+    }
+
+    #[test]
     fn what_is_passed_over_is_told_apart() {
         let passed = |changes: &[(&str, serde_json::Value)]| {
             why_passed(&serde_json::from_slice(&event(changes)).unwrap())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common_events::{
     KafkaConfig,
+    contracts::UserRegistered,
     tail::{Filter, Seen, Tail},
 };
 use common_utils::ids;
@@ -17,7 +18,8 @@ async fn next(tail: &Tail) -> Seen {
 }
 
 fn name(seen: &Seen) -> String {
-    seen.event.as_ref().unwrap().data["firstName"].as_str().unwrap().to_owned()
+    let UserRegistered(user) = seen.event.as_ref().unwrap().data().unwrap().unwrap();
+    user.first_name
 }
 
 async fn what_was_and_what_comes_is_seen_through_a_filter(kafka: KafkaConfig) {

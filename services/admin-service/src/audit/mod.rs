@@ -25,7 +25,7 @@ const WATCH: Duration = Duration::from_secs(5);
 
 /// Appends the events to the chain, in their order. Whoever else appends waits until this transaction ends.
 pub(crate) async fn append_in_op(op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
-    let records: Vec<Record> = events.iter().map(|event| Record::of(event)).collect();
+    let records = events.iter().map(|event| Record::of(event)).collect::<serde_json::Result<Vec<_>>>()?;
     let mut head = repo::lock_head_in_op(op).await?;
     let mut entries = Vec::with_capacity(records.len());
     for record in records {

@@ -70,19 +70,19 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_TEXT: usize = 500;
 
 impl Record {
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &Event) -> serde_json::Result<Self> {
         let (kind, id) = event.actor.parts();
         let actor = reference(kind, id);
         let (kind, id) = event.subject.split_once('/').unwrap_or(("unknown", &event.subject));
-        Self {
+        Ok(Self {
             // Postgres keeps microseconds, and the hash is over what is kept.
             occurred_at: event.time.trunc_subsecs(6),
             actor,
             action: text(&event.kind, LONGEST_NAME),
             subject: reference(kind, id),
             correlation_id: text(&event.correlationid, LONGEST_NAME),
-            details: details(&event.data),
-        }
+            details: details(&serde_json::from_str(event.data.get())?),
+        })
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn redacted(data: &impl Serialize) -> Vec<String> {
-        let details = Record::of(&event(data)).details;
+        let details = Record::of(&event(data)).unwrap().details;
         let text = serde_json::to_string(&details).unwrap();
         for word in PERSONAL {
             assert!(!text.contains(word), "{word} is in {text}");
@@ -209,7 +209,7 @@ mod tests {
             issued_at: at,
         };
         assert_eq!(redacted(&account), ["accountName", "accountNumber", "bankName"]);
-        assert_eq!(Record::of(&event(&account)).details["accountNumber"], "…6789");
+        assert_eq!(Record::of(&event(&account)).unwrap().details["accountNumber"], "…6789");
         let entry = EntrySnapshot {
             wallet_id: id,
             user_id: id,
@@ -242,7 +242,7 @@ mod tests {
             completed_at: Some(at),
         };
         assert_eq!(redacted(&transaction), ["narration"]);
-        let details = Record::of(&event(&transaction)).details;
+        let details = Record::of(&event(&transaction)).unwrap().details;
         assert_eq!(details["amount"], json!({ "amount": 5, "currency": "NGN" }));
     }
 
@@ -257,17 +257,24 @@ mod tests {
             reason: "agreed".to_owned(),
             changed_at: chrono::DateTime::UNIX_EPOCH,
         };
-        let details = Record::of(&event(&bounds)).details;
+        let details = Record::of(&event(&bounds)).unwrap().details;
         assert_eq!(Value::Object(details), serde_json::to_value(&bounds).unwrap());
+    }
+
+    #[test]
+    fn data_that_cannot_be_read_is_no_entry() {
+        let mut event = event(&json!({}));
+        event.data = serde_json::value::RawValue::from_string(r#""\ud800""#.to_owned()).unwrap();
+        assert!(Record::of(&event).is_err());
     }
 
     #[test]
     fn an_unknown_field_stays_out_at_any_depth() {
         let data = json!({ "status": "active", "ssn": "1", "relatedTo": { "id": "x", "nickname": "Ada" } });
-        let details = Record::of(&event(&data)).details;
+        let details = Record::of(&event(&data)).unwrap().details;
         let kept = json!({ "status": "active", "relatedTo": { "id": "x" }, "redacted": ["nickname", "ssn"] });
         assert_eq!(Value::Object(details), kept);
-        assert!(Record::of(&event(&json!("words"))).details.is_empty());
+        assert!(Record::of(&event(&json!("words"))).unwrap().details.is_empty());
     }
 
     #[test]
@@ -276,7 +283,7 @@ mod tests {
             event(&json!({ "reason": "a\0b", "amount": 1.50, "sequence": -7, "status": "x".repeat(900) }));
         event.subject = format!("wallet/{}", "9".repeat(5000));
         event.correlationid = "\0".to_owned();
-        let record = Record::of(&event);
+        let record = Record::of(&event).unwrap();
         assert_eq!(record.details["reason"], "a\u{fffd}b");
         assert_eq!(record.details["amount"], "1.5");
         assert_eq!(record.details["sequence"], -7);
