@@ -172,6 +172,7 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserRegistered>(),
         Contract::of::<UserVerified>(),
         Contract::of::<UserUpdated>(),
+        Contract::of::<UserTierChanged>(),
         Contract::of::<WalletCreated>(),
         Contract::of::<WalletFrozen>(),
         Contract::of::<WalletUnfrozen>(),

@@ -40,3 +40,26 @@ events! { Topic::User, UserSnapshot, "user", user_id:
     /// Profile, roles or status changed.
     UserUpdated = "identity.user.updated";
 }
+
+/// A KYC tier, before and now. What the evidence says stays with identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TierChangeSnapshot {
+    pub user_id: Uuid,
+    /// 0 (nothing verified) to 3.
+    #[schemars(example = 0)]
+    pub old_tier: i16,
+    /// 0 (nothing verified) to 3.
+    #[schemars(example = 1)]
+    pub new_tier: i16,
+    /// The kind of evidence that it changed by, `bank_verification_number`.
+    #[schemars(example = &"bank_verification_number")]
+    pub evidence: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, TierChangeSnapshot, "user", user_id:
+    /// The KYC tier of a person is another one from now on. It stands beside `identity.user.verified`, which tells who they are and
+    /// that something was verified.
+    UserTierChanged = "identity.user.tier_changed";
+}

@@ -26,6 +26,7 @@ const KEPT: &[&str] = &[
     "currency",
     "decidedAt",
     "entryId",
+    "evidence",
     "eventId",
     "eventType",
     "expiresAt",
@@ -40,6 +41,8 @@ const KEPT: &[&str] = &[
     "issuedAt",
     "kycTier",
     "letterId",
+    "newTier",
+    "oldTier",
     "postedAt",
     "priority",
     "provider",
@@ -150,8 +153,8 @@ mod tests {
     use common_events::{
         Actor,
         contracts::{
-            Amount, EntrySnapshot, TransactionSnapshot, UserSnapshot, VirtualAccountSnapshot,
-            WalletBoundsSnapshot,
+            Amount, EntrySnapshot, TierChangeSnapshot, TransactionSnapshot, UserSnapshot,
+            VirtualAccountSnapshot, WalletBoundsSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_staff_order_is_kept_as_a_whole() {
+    fn what_staff_order_and_a_change_of_tier_are_kept_as_a_whole() {
         let bounds = WalletBoundsSnapshot {
             wallet_id: ids::new_id(),
             user_id: ids::new_id(),
@@ -259,6 +262,15 @@ mod tests {
         };
         let details = Record::of(&event(&bounds)).unwrap().details;
         assert_eq!(Value::Object(details), serde_json::to_value(&bounds).unwrap());
+        let tier = TierChangeSnapshot {
+            user_id: ids::new_id(),
+            old_tier: 0,
+            new_tier: 1,
+            evidence: "bank_verification_number".to_owned(),
+            changed_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let details = Record::of(&event(&tier)).unwrap().details;
+        assert_eq!(Value::Object(details), serde_json::to_value(&tier).unwrap());
     }
 
     #[test]

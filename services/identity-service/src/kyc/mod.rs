@@ -1,8 +1,9 @@
 //! Verifying a person, first step: the bank verification number (BVN), which gives tier 1.
 //!
 //! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
-//! person, looks again, stores the encrypted number, raises the tier and publishes `identity.user.verified`. A number
-//! belongs to one person; that somebody else has it is told only to who matches it.
+//! person, looks again, stores the encrypted number, raises the tier and publishes `identity.user.verified`,
+//! and `identity.user.tier_changed` where the tier is another one. A number belongs to one person; that somebody else has it is
+//! told only to who matches it.
 
 pub(crate) mod entity;
 pub(crate) mod error;
@@ -35,6 +36,9 @@ use entity::{Bvn, DateOfBirth};
 use error::KycError;
 pub(crate) use http_provider::HttpKycProvider;
 use provider::{BvnClaim, BvnFinding, KycProvider};
+
+/// What a BVN is among the kinds of evidence.
+const EVIDENCE: &str = "bank_verification_number";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Kyc {
@@ -112,10 +116,13 @@ impl Kyc {
         let now = self.clock.now();
         let sealed = self.seal(id, &claim)?;
         repo::insert_in_op(&mut op, id, &sealed, self.provider.name(), now).await?;
-        user.reach_tier(TIER_BVN);
+        let change = user.reach_tier(TIER_BVN);
         users::repo::update_in_op(&mut op, &user, now).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
         users::publish_in_op(&mut op, &context, &UserVerified((&user).into())).await?;
+        if let Some(change) = change {
+            users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE, now)).await?;
+        }
         op.commit().await?;
         Ok(Verified::Now(user))
     }

@@ -90,6 +90,12 @@ pub(crate) enum Outcome {
     AlreadyApplied,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TierChange {
+    pub(crate) old: i16,
+    pub(crate) new: i16,
+}
+
 /// The names were checked against the bank verification number and stay as they are.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NamesVerified;
@@ -139,9 +145,11 @@ impl User {
         if self.roles.insert(role) { Outcome::Executed } else { Outcome::AlreadyApplied }
     }
 
-    /// Reaches the tier; one that was reached stays.
-    pub(crate) fn reach_tier(&mut self, tier: i16) {
-        self.kyc_tier = self.kyc_tier.max(tier);
+    /// Reaches the tier; one that was reached stays. Tells what changed, if anything did.
+    pub(crate) fn reach_tier(&mut self, tier: i16) -> Option<TierChange> {
+        let change = TierChange { old: self.kyc_tier, new: self.kyc_tier.max(tier) };
+        self.kyc_tier = change.new;
+        (change.new != change.old).then_some(change)
     }
 }
 
@@ -177,8 +185,8 @@ mod tests {
     #[test]
     fn tiers_only_rise_and_roles_are_granted_once() {
         let mut user = user();
-        user.reach_tier(2);
-        user.reach_tier(TIER_BVN);
+        assert_eq!(user.reach_tier(2), Some(TierChange { old: TIER_NONE, new: 2 }));
+        assert_eq!((user.reach_tier(2), user.reach_tier(TIER_BVN)), (None, None));
         assert_eq!(user.kyc_tier, 2);
         assert_eq!(user.grant(Role::Support), Outcome::Executed);
         assert_eq!(user.grant(Role::Support), Outcome::AlreadyApplied);

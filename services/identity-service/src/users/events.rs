@@ -1,8 +1,9 @@
 //! What other services learn of a person.
 
-use common_events::contracts::UserSnapshot;
+use chrono::{DateTime, Utc};
+use common_events::contracts::{TierChangeSnapshot, UserSnapshot, UserTierChanged};
 
-use super::entity::User;
+use super::entity::{TierChange, User};
 
 impl From<&User> for UserSnapshot {
     fn from(user: &User) -> Self {
@@ -17,5 +18,23 @@ impl From<&User> for UserSnapshot {
             status: user.status.name().to_owned(),
             created_at: user.created_at,
         }
+    }
+}
+
+impl User {
+    /// `evidence` is its kind.
+    pub(crate) fn tier_changed(
+        &self,
+        change: TierChange,
+        evidence: &str,
+        changed_at: DateTime<Utc>,
+    ) -> UserTierChanged {
+        UserTierChanged(TierChangeSnapshot {
+            user_id: self.id.uuid(),
+            old_tier: change.old,
+            new_tier: change.new,
+            evidence: evidence.to_owned(),
+            changed_at,
+        })
     }
 }

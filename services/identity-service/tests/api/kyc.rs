@@ -40,6 +40,7 @@ async fn nothing_stored(world: &World) {
         sqlx::query_scalar("SELECT count(*) FROM bvn_verifications").fetch_one(&world.db.pool).await.unwrap();
     assert_eq!(rows, 0);
     assert!(world.events("identity.user.verified").await.is_empty());
+    assert!(world.events("identity.user.tier_changed").await.is_empty());
 }
 
 #[tokio::test]
@@ -53,11 +54,29 @@ async fn a_match_gives_tier_one_and_is_told_once() {
     let events = world.events("identity.user.verified").await;
     assert_eq!(events.len(), 1);
     assert_eq!((&events[0]["data"]["userId"], &events[0]["data"]["kycTier"]), (&json!(person.id), &json!(1)));
+    let changes = world.events("identity.user.tier_changed").await;
+    assert_eq!(changes.len(), 1);
+    let told = json!({
+        "userId": person.id, "oldTier": 0, "newTier": 1, "evidence": "bank_verification_number",
+        "changedAt": events[0]["time"],
+    });
+    assert_eq!(changes[0]["data"], told, "and nothing by which a person is known");
 
     // The next access token carries the tier.
     let refreshed = world.refresh(&person.refresh).await;
     let access = refreshed.body["tokens"]["accessToken"].as_str().unwrap();
     assert_eq!(world.me(access).await.body, verified.body);
+}
+
+#[tokio::test]
+async fn a_tier_that_was_reached_before_is_verified_and_does_not_change() {
+    let (world, _twin) = world().await;
+    let person = world.register(1).await;
+    sqlx::query("UPDATE users SET kyc_tier = 2").execute(&world.db.pool).await.unwrap();
+    let verified = verify(&world, &person, MATCHING).await;
+    assert_eq!((verified.status, &verified.body["user"]["kycTier"]), (200, &json!(2)));
+    assert_eq!(world.events("identity.user.verified").await.len(), 1);
+    assert!(world.events("identity.user.tier_changed").await.is_empty());
 }
 
 #[tokio::test]

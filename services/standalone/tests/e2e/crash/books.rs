@@ -15,7 +15,8 @@ use crate::customers::Customer;
 /// Which events a service takes in, as a condition on its neighbours' outboxes.
 const TAKEN_BY_WALLETS: &str = "type IN ('identity.user.registered', 'identity.user.verified')";
 const TAKEN_BY_TRANSACTIONS: &str =
-    "(type LIKE 'identity.user.%' OR type IN ('wallet.created', 'wallet.virtual_account.issued')
+    "(type IN ('identity.user.registered', 'identity.user.verified', 'identity.user.updated',
+              'wallet.created', 'wallet.virtual_account.issued')
      OR type = 'wallet.credited' AND payload::json -> 'data' ->> 'transactionType' = 'deposit')";
 
 impl Cluster {
