@@ -14,6 +14,7 @@ mod dead_letters;
 mod events;
 mod neighbours;
 mod own_tickets;
+mod poison;
 mod tickets;
 mod wallets;
 mod world;
