@@ -27,7 +27,7 @@ const PART: &str = "PROOF_PART";
 pub(crate) struct Process(Mutex<Child>);
 
 impl Process {
-    /// Dies at `failpoint`, such as `relay.after_publish=return`.
+    /// Does at a crash point what `failpoint` says, such as `relay.after_publish=return`, which is to die.
     pub(crate) fn relay(world: &World, failpoint: &str) -> Self {
         Self::start(world, "relay", failpoint, &[])
     }
@@ -62,6 +62,13 @@ impl Process {
         Self(Mutex::new(child.unwrap()))
     }
 
+    /// SIGKILL, wherever it stands.
+    pub(crate) fn kill(&self) {
+        let mut child = self.0.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// It has died at its crash point. That it ends otherwise is a failure.
     pub(crate) fn crashed(&self) -> bool {
         let Some(ended) = self.0.lock().unwrap().try_wait().unwrap() else { return false };
@@ -92,7 +99,7 @@ async fn a_part_that_may_die() {
     crash::arm(&env).unwrap();
     let database = DbConfig::from_env(&env, "").unwrap();
     let mut kafka = KafkaConfig::from_env(&env, "test").unwrap();
-    let pool = common_db::pool::connect("test", &database);
+    let pool = common_db::pool::connect(SERVICE, &database);
     let workers = Workers::new(&CancellationToken::new());
     let own = (part == "platform").then(|| EmbeddedBroker::start().unwrap());
     if let Some(broker) = &own {
