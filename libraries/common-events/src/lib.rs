@@ -1,5 +1,5 @@
 //! Events between services: written to the outbox in the business transaction, published by the relay, taken in
-//! once by consumers, set aside in `dlq.<topic>` when they cannot be handled.
+//! once by consumers, set aside in `dlq.<topic>` when they cannot be handled. Read models are made anew from the topics.
 
 pub mod config;
 pub mod consumer;
@@ -12,6 +12,8 @@ pub mod health;
 pub mod inbox;
 pub mod lock;
 pub mod outbox;
+pub mod projection;
+pub mod rebuild;
 pub mod registry;
 pub mod relay;
 pub mod security;
@@ -25,4 +27,5 @@ pub use config::KafkaConfig;
 pub use consumer::{Consumer, EventHandler, HandlerError};
 pub use envelope::{Actor, Event, EventContext};
 pub use outbox::NewEvent;
+pub use projection::Projection;
 pub use topics::Topic;

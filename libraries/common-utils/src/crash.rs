@@ -21,11 +21,15 @@
 //! | `consumer.after_commit` | an event took effect, its offset is not stored |
 //! | `deposit.before_commit` | a deposit is posted in a transaction that is not committed |
 //! | `deposit.after_commit` | a deposit is credited, nobody was told |
+//! | `rebuild.after_batch` | a part of a new read model is filled |
+//! | `rebuild.before_switch` | a new read model is filled, the old one serves |
+//! | `rebuild.before_commit` | the same, and what puts it in place is not committed |
+//! | `rebuild.after_commit` | the new read model serves, nobody was told |
 
 use crate::config::Env;
 
 /// All of them, as in the table.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 18] = [
     "ledger.after_lock",
     "ledger.after_decide",
     "ledger.before_commit",
@@ -40,6 +44,10 @@ pub const POINTS: [&str; 14] = [
     "consumer.after_commit",
     "deposit.before_commit",
     "deposit.after_commit",
+    "rebuild.after_batch",
+    "rebuild.before_switch",
+    "rebuild.before_commit",
+    "rebuild.after_commit",
 ];
 
 /// Marks a crash point of the table above.

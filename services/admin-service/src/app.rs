@@ -30,7 +30,7 @@ use crate::{
     events::AdminEvents,
     merged, migrations,
     services::Services,
-    tickets, wallets,
+    support, tickets, wallets,
 };
 
 /// Collects dead letters; apart from the consumer of events, whose own letters are among them.
@@ -154,6 +154,7 @@ fn public() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(tickets::routes::router())
         .merge(tickets::routes_mine::router())
+        .merge(support::routes::router())
         .merge(audit::routes::router())
         .merge(dead_letters::routes::router())
         .merge(wallets::routes::router())
@@ -164,6 +165,6 @@ pub fn openapi() -> OpenApi {
     docs::finish(
         public().into_openapi(),
         "Admin",
-        "Support tickets, the audit log, dead letters, and what staff may do to a wallet.",
+        "Support tickets, what support sees of customers, the audit log, dead letters, and what staff may do to a wallet.",
     )
 }

@@ -1,11 +1,10 @@
-//! What this service does with the events of all topics: each goes into the audit log, and those about users keep the
-//! list of staff.
+//! What this service does with the events of all topics: they keep its read models, and each goes into the audit log.
 
 use async_trait::async_trait;
 use common_db::Op;
-use common_events::{Event, EventHandler, HandlerError};
+use common_events::{Event, EventHandler, HandlerError, projection};
 
-use crate::{audit, staff};
+use crate::{audit, projections};
 
 #[derive(Debug)]
 pub struct AdminEvents;
@@ -22,9 +21,7 @@ impl EventHandler for AdminEvents {
     }
 
     async fn handle_all_in_op(&self, op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
-        for event in events {
-            staff::handle_in_op(op, event).await?;
-        }
+        projection::keep_in_op(op, projections::all(), events).await?;
         // Last, because it holds the lock that all who append wait for.
         audit::append_in_op(op, events).await
     }

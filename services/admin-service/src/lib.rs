@@ -1,4 +1,5 @@
-//! admin-service: support tickets, the hash-chained audit log, dead letters, and what staff may do to a wallet.
+//! admin-service: support tickets and what support sees of customers, the hash-chained audit log, dead letters, and what
+//! staff may do to a wallet.
 
 mod app;
 pub mod audit;
@@ -8,8 +9,10 @@ mod dead_letters;
 mod events;
 mod merged;
 mod permissions;
+pub mod projections;
 mod services;
 mod staff;
+mod support;
 mod text;
 mod tickets;
 mod wallets;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use admin_service::{
     App, SERVICE, SERVICE_NAME,
-    cli::{AuditCommand, EventsCommand, TopicsCommand},
+    cli::{AuditCommand, EventsCommand, ProjectionCommand, TopicsCommand},
     config::Config,
     migrations,
 };
@@ -13,7 +13,7 @@ use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
 
 #[derive(Debug, Parser)]
-#[command(name = SERVICE_NAME, about = "Support tickets and the audit log", version)]
+#[command(name = SERVICE_NAME, about = "Support tickets, what support sees of customers, and the audit log", version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,6 +35,9 @@ enum Command {
     /// Look at events.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Look after the read models.
+    #[command(subcommand)]
+    Projection(ProjectionCommand),
 }
 
 #[tokio::main]
@@ -58,6 +61,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => return command.run(env).await,
         Command::Topics(command) => return command.run(env).await,
         Command::Events(command) => command.run(env).await?,
+        Command::Projection(command) => return command.run(env).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,8 @@ use common_auth::{Permission, Role};
 common_auth::permissions! {
     /// Works on tickets of all customers.
     WorkOnTickets = [Support, Admin];
+    /// Looks at customers, their wallets and what they moved; contacts are masked.
+    LookAtCustomers = [Support, Admin];
     /// Reads and verifies the audit log.
     ReadAuditLog = [Compliance, Admin];
     /// Freezes wallets and makes them work again.

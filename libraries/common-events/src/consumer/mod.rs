@@ -33,7 +33,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::handler::{EventHandler, HandlerError};
 use self::intake::Intake;
-pub(crate) use self::{batches::Batches, context::LagContext, metrics::collected};
+pub(crate) use self::{
+    batches::Batches,
+    context::LagContext,
+    metrics::collected,
+    reading::{Offered, Reading},
+};
 use crate::{KafkaConfig, Topic, dedup::Dedup};
 
 /// How long the first wait is for what is away.
@@ -41,7 +46,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Outcome {
+pub(crate) enum Outcome {
     Handled,
     Duplicate,
     /// Not taken by this consumer.

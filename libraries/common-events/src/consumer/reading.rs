@@ -13,7 +13,7 @@ use crate::{Event, contracts};
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// What is in a message.
-pub(super) enum Reading {
+pub(crate) enum Reading {
     /// An event to take in.
     Ours(Box<Offered>),
     /// Nothing to do.
@@ -23,14 +23,14 @@ pub(super) enum Reading {
 }
 
 /// An event, and what its bytes hash to.
-pub(super) struct Offered {
-    pub(super) event: Event,
-    pub(super) content: [u8; 32],
+pub(crate) struct Offered {
+    pub(crate) event: Event,
+    pub(crate) content: [u8; 32],
 }
 
 /// Why a message is set aside without a try.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     #[error("not an event: {}", where_in(.0))]
     NotAnEvent(#[from] serde_json::Error),
     #[error("not an event of CloudEvents 1.0")]
@@ -41,7 +41,7 @@ pub(super) enum Broken {
 }
 
 impl Reading {
-    pub(super) fn of(message: &BorrowedMessage<'_>, handler: &dyn EventHandler) -> Self {
+    pub(crate) fn of(message: &BorrowedMessage<'_>, handler: &dyn EventHandler) -> Self {
         let payload = message.payload().unwrap_or_default();
         match read(payload, message.key()) {
             Err(broken) => Self::Broken(broken),

@@ -43,6 +43,7 @@ mod outbox;
 mod own_redis;
 mod process;
 mod proofs;
+mod rebuild;
 mod registry;
 mod tail;
 mod topics;

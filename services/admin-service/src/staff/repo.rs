@@ -1,9 +1,9 @@
 //! All SQL about staff.
 
-use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
-use common_events::contracts::UserSnapshot;
 use common_utils::ids::UserId;
+
+use super::Told;
 
 const ACTIVE: &str = "active";
 
@@ -13,30 +13,41 @@ pub(super) async fn active_roles(pool: &PgPool, user: UserId) -> sqlx::Result<Ve
     Ok(roles.fetch_optional(pool).await?.unwrap_or_default())
 }
 
-pub(super) async fn upsert_in_op(op: &mut Op, user: &UserSnapshot, as_of: DateTime<Utc>) -> sqlx::Result<()> {
+/// People that are named once each, sorted by their ids.
+pub(super) async fn upsert_in_op(op: &mut Op, people: &[&Told]) -> sqlx::Result<()> {
+    if people.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "INSERT INTO staff (user_id, roles, active, as_of) VALUES ($1, $2, $3, $4)
+        "INSERT INTO staff (user_id, roles, active, as_of)
+         SELECT new.user_id, string_to_array(new.roles, ','), new.active, new.as_of
+         FROM UNNEST($1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[]) AS new (user_id, roles, active, as_of)
          ON CONFLICT ON CONSTRAINT staff_pkey
          DO UPDATE SET roles = EXCLUDED.roles, active = EXCLUDED.active, as_of = EXCLUDED.as_of
          WHERE staff.as_of <= EXCLUDED.as_of",
-        user.user_id,
-        &user.roles,
-        user.status == ACTIVE,
-        as_of,
+        &people.iter().map(|told| told.user.user_id).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.user.roles.join(",")).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.user.status == ACTIVE).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.as_of).collect::<Vec<_>>(),
     )
     .execute(&mut **op)
     .await?;
     Ok(())
 }
 
-/// For somebody who is no staff now: changes what is known of them, if they were.
-pub(super) async fn update_in_op(op: &mut Op, user: &UserSnapshot, as_of: DateTime<Utc>) -> sqlx::Result<()> {
+/// Changes those who are known.
+pub(super) async fn update_in_op(op: &mut Op, people: &[&Told]) -> sqlx::Result<()> {
+    if people.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "UPDATE staff SET roles = $2, active = $3, as_of = $4 WHERE user_id = $1 AND as_of <= $4",
-        user.user_id,
-        &user.roles,
-        user.status == ACTIVE,
-        as_of,
+        "UPDATE staff SET roles = string_to_array(new.roles, ','), active = new.active, as_of = new.as_of
+         FROM UNNEST($1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[]) AS new (user_id, roles, active, as_of)
+         WHERE staff.user_id = new.user_id AND staff.as_of <= new.as_of",
+        &people.iter().map(|told| told.user.user_id).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.user.roles.join(",")).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.user.status == ACTIVE).collect::<Vec<_>>(),
+        &people.iter().map(|told| told.as_of).collect::<Vec<_>>(),
     )
     .execute(&mut **op)
     .await?;

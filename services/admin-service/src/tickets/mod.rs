@@ -11,13 +11,13 @@ mod metrics;
 mod repo;
 pub(crate) mod routes;
 pub(crate) mod routes_mine;
-mod view;
+pub(crate) mod view;
 
 pub(crate) use closing::close_resolved;
 pub(crate) use metrics::register;
 
 use common_db::{
-    Op,
+    Op, PgPool,
     idempotency::{RepeatableCall, SavedResponse},
 };
 use common_events::{
@@ -27,7 +27,7 @@ use common_events::{
 };
 use common_utils::{
     http::paging::{Limit, Page},
-    ids::{TicketId, UserId},
+    ids::{TicketId, TransactionId, UserId},
 };
 use uuid::Uuid;
 
@@ -170,10 +170,31 @@ async fn list(
     after: Option<Uuid>,
     limit: Limit,
 ) -> Result<Page<TicketView>, TicketError> {
-    let tickets = repo::list(&state.pool, filter, after, limit).await?;
+    Ok(list_in(&state.pool, viewer, filter, after, limit).await?)
+}
+
+/// The newest tickets that somebody asked for, as staff see them.
+pub(crate) async fn of_requester(pool: &PgPool, requester: UserId) -> sqlx::Result<Vec<TicketView>> {
+    let filter = Filter { requester: Some(requester), ..Filter::default() };
+    Ok(list_in(pool, Viewer::Staff, &filter, None, Limit::new(None)).await?.items)
+}
+
+/// The newest tickets about a transaction, as staff see them.
+pub(crate) async fn about_transaction(pool: &PgPool, id: TransactionId) -> sqlx::Result<Vec<TicketView>> {
+    let filter = Filter { related: Some(Related::Transaction(id)), ..Filter::default() };
+    Ok(list_in(pool, Viewer::Staff, &filter, None, Limit::new(None)).await?.items)
+}
+
+async fn list_in(
+    pool: &PgPool,
+    viewer: Viewer,
+    filter: &Filter,
+    after: Option<Uuid>,
+    limit: Limit,
+) -> sqlx::Result<Page<TicketView>> {
+    let tickets = repo::list(pool, filter, after, limit).await?;
     let page = Page::from_rows(tickets, limit, |ticket| ticket.id);
-    let comments: Vec<Comment> =
-        repo::newest_comments(&state.pool, &page.items, viewer == Viewer::Staff).await?;
+    let comments: Vec<Comment> = repo::newest_comments(pool, &page.items, viewer == Viewer::Staff).await?;
     Ok(page.map(|ticket| TicketView::new(ticket, &comments, viewer)))
 }
 

@@ -77,6 +77,7 @@ pub(super) struct Filter {
     pub(super) status: Option<Status>,
     pub(super) assignee: Option<UserId>,
     pub(super) requester: Option<UserId>,
+    pub(super) related: Option<Related>,
 }
 
 pub(super) async fn insert_in_op(op: &mut Op, ticket: &Ticket) -> sqlx::Result<()> {
@@ -154,6 +155,7 @@ pub(super) async fn list(
     after: Option<Uuid>,
     limit: Limit,
 ) -> sqlx::Result<Vec<Ticket>> {
+    let related = filter.related.map(Related::parts);
     let mut op = common_db::begin(pool).await?;
     // A plan for these very filters: one that serves all of them would use no index.
     op.execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
@@ -167,12 +169,15 @@ pub(super) async fn list(
              AND ($2::uuid IS NULL OR assignee_id = $2)
              AND ($3::uuid IS NULL OR requester_id = $3)
              AND ($4::uuid IS NULL OR id < $4)
+             AND ($6::text IS NULL OR (related_type = $6 AND related_id = $7))
            ORDER BY id DESC LIMIT $5"#,
         filter.status.map(Status::name),
         filter.assignee.map(Uuid::from),
         filter.requester.map(Uuid::from),
         after,
         limit.rows(),
+        related.map(|(kind, _)| kind.name()),
+        related.map(|(_, id)| id),
     )
     .fetch_all(&mut *op)
     .await?;

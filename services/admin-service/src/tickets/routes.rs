@@ -140,7 +140,8 @@ async fn list_tickets(
     ApiQuery(query): ApiQuery<TicketQuery>,
 ) -> Result<Json<Page<TicketView>>, Problem> {
     let after: Option<Uuid> = paging::decode(query.cursor.as_deref())?;
-    let filter = Filter { status: query.status, assignee: query.assignee_id, requester: query.requester_id };
+    let (status, assignee, requester) = (query.status, query.assignee_id, query.requester_id);
+    let filter = Filter { status, assignee, requester, related: None };
     let page = super::list(&state, Viewer::Staff, &filter, after, Limit::new(query.limit)).await?;
     Ok(Json(page))
 }

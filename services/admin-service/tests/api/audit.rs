@@ -39,11 +39,11 @@ fn recomputed(entry: &Value) -> String {
     hex::encode(Sha256::digest(canonical(&entry)))
 }
 
-/// Entries 1 to `count`: wallet n mod 2 was frozen by staff member n mod 3.
+/// Entries 1 to `count`: wallet n mod 2 was painted by staff member n mod 3. The log takes what no read model knows.
 async fn fill(world: &World, count: usize) {
     for number in 1..=count {
         let (wallet, staff) = (number % 2, number % 3);
-        let kind = if number % 5 == 0 { "wallet.unfrozen" } else { "wallet.frozen" };
+        let kind = if number % 5 == 0 { "wallet.unpainted" } else { "wallet.painted" };
         let data = json!({ "walletId": format!("w{wallet}"), "status": "frozen", "reason": "Ọ̀ní's wallet" });
         let event = world::event(kind, &format!("wallet/w{wallet}"), &format!("staff:s{staff}"), &data);
         world.take_in(&event).await;
@@ -116,7 +116,7 @@ async fn each_filter_finds_its_entries_newest_first() {
     for (query, expected) in [
         ("subject=wallet:w0", vec![6, 4, 2]),
         ("actor=staff:s1", vec![4, 1]),
-        ("action=wallet.unfrozen", vec![5]),
+        ("action=wallet.unpainted", vec![5]),
         ("subject=wallet:w0&actor=staff:s1", vec![4]),
         ("subject=user:w0", vec![]),
         ("subject=wallet:w0&limit=2", vec![6, 4]),
@@ -141,7 +141,7 @@ async fn each_filter_has_an_index() {
     for (filter, index) in [
         ("subject_type = 'wallet' AND subject_id = 'w1'", "audit_entries_subject_idx"),
         ("actor_type = 'staff' AND actor_id = 's1'", "audit_entries_actor_idx"),
-        ("action = 'wallet.frozen'", "audit_entries_action_idx"),
+        ("action = 'wallet.painted'", "audit_entries_action_idx"),
     ] {
         let explain = format!(
             "EXPLAIN SELECT * FROM audit_entries WHERE {filter} AND sequence < 9 ORDER BY sequence DESC"
@@ -157,7 +157,7 @@ async fn eight_who_append_at_once_keep_the_chain_whole() {
     let world = World::new().await;
     let appenders = (0..8).map(async |number| {
         for round in 0..25 {
-            let event = world::event("wallet.frozen", "wallet/w", &format!("staff:s{number}"), &json!({}));
+            let event = world::event("wallet.painted", "wallet/w", &format!("staff:s{number}"), &json!({}));
             let mut op = common_db::begin(&world.db.pool).await.unwrap();
             AdminEvents.handle_in_op(&mut op, &event).await.unwrap();
             // Some of them fail after they have appended; that must leave no gap.
@@ -185,7 +185,7 @@ async fn a_log_longer_than_a_batch_is_verified_whole() {
     let world = World::new().await;
     let mut op = common_db::begin(&world.db.pool).await.unwrap();
     for _ in 0..1001 {
-        let event = world::event("wallet.frozen", "wallet/w", "staff:s", &json!({}));
+        let event = world::event("wallet.painted", "wallet/w", "staff:s", &json!({}));
         AdminEvents.handle_in_op(&mut op, &event).await.unwrap();
     }
     op.commit().await.unwrap();

@@ -96,6 +96,9 @@ async fn each_query_that_does_not_fit_is_named() {
         ("/tickets?cursor=AAAA", "cursor"),
         ("/tickets?sort=asc", "sort"),
         ("/tickets/mine?cursor=x", "cursor"),
+        (&format!("/users/{}/transactions?cursor=x", admin.id), "cursor"),
+        (&format!("/users/{}/transactions?limit=101", admin.id), "limit"),
+        (&format!("/users/{}/transactions?status=failed", admin.id), "status"),
         ("/tickets/mine?status=open", "status"),
         ("/audit-logs?subject=transaction", "subject"),
         ("/audit-logs?subject=:x", "subject"),
@@ -126,7 +129,13 @@ async fn an_id_that_cannot_be_one_names_nothing() {
     let world = World::new().await;
     let admin = world.person(Role::Admin);
     for id in ["1", "%00", "me", &"x".repeat(3000), &format!("{}x", ids::new_id())] {
-        for path in [format!("/tickets/{id}"), format!("/tickets/mine/{id}")] {
+        for path in [
+            format!("/tickets/{id}"),
+            format!("/tickets/mine/{id}"),
+            format!("/users/{id}"),
+            format!("/users/{id}/transactions"),
+            format!("/transactions/{id}"),
+        ] {
             let answer = world.get(&admin, &format!("{ADMIN}{path}")).await;
             assert_eq!(answer.refusal(), (404, "not_found", vec![]), "{path}");
         }

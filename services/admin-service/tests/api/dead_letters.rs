@@ -34,9 +34,9 @@ struct SetAside {
 impl SetAside {
     fn event(id: Uuid, offset: i64) -> Self {
         let event = json!({
-            "specversion": "1.0", "id": id, "source": "/wallet-service", "type": "wallet.created", "subject": "wallet/w-1",
+            "specversion": "1.0", "id": id, "source": "/wallet-service", "type": "wallet.painted", "subject": "wallet/w-1",
             "time": "2026-11-01T10:00:00Z", "datacontenttype": "application/json",
-            "dataschema": "/schemas/wallet.created.v1.json", "correlationid": "c-1", "actor": "service:test", "data": {},
+            "dataschema": "/schemas/wallet.painted.v1.json", "correlationid": "c-1", "actor": "service:test", "data": {},
         });
         Self { key: b"w-1".to_vec(), payload: event.to_string().into_bytes(), offset }
     }
@@ -143,7 +143,7 @@ async fn a_letter_is_collected_once_and_shown_as_it_came() {
             json!("cannot stand\u{fffd} it"),
             json!(["it is poison", "of the worst kind"]),
             json!(5),
-            json!("wallet.created"),
+            json!("wallet.painted"),
         ]
     );
     let whole = world.get(&admin, &format!("{LETTERS}/{}", letter["id"].as_str().unwrap())).await.expect(200);
@@ -162,7 +162,7 @@ async fn a_letter_is_collected_once_and_shown_as_it_came() {
         ("status=replayed", 0),
         ("topic=wallet-events", 3),
         ("topic=user-events", 0),
-        ("eventType=wallet.created", 2),
+        ("eventType=wallet.painted", 2),
     ] {
         assert_eq!(list(&world, &admin, query).await.len(), letters, "{query}");
     }

@@ -44,7 +44,7 @@ impl Running {
 }
 
 /// Publishes as another service does: through an outbox, here that of this service's database.
-async fn publish<T: EventData>(pool: &PgPool, events: &[T]) {
+pub(crate) async fn publish<T: EventData>(pool: &PgPool, events: &[T]) {
     let context = EventContext::new("transaction-service", Actor::user(ids::new_id()), SystemClock.now());
     let events: Vec<NewEvent> = events.iter().map(|event| NewEvent::new(&context, event).unwrap()).collect();
     let mut op = common_db::begin(pool).await.unwrap();

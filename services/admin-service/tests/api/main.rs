@@ -15,6 +15,8 @@ mod events;
 mod neighbours;
 mod own_tickets;
 mod poison;
+mod projections;
+mod support;
 mod tickets;
 mod wallets;
 mod world;

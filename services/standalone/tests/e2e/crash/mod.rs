@@ -43,7 +43,7 @@ async fn a_crash_at_each_point_leaves_nothing_half_done() {
     let load = Load::start(&storm.cluster, &storm.people, seed, 0);
     // First those that need a consumer group without a dead member.
     let (mut points, others): (Vec<_>, Vec<_>) =
-        crash::POINTS.into_iter().partition(|point| point.starts_with("consumer."));
+        points().into_iter().partition(|point| point.starts_with("consumer."));
     points.extend(others);
     for point in points {
         storm.crash_at(point).await;
@@ -73,6 +73,11 @@ async fn kill_at_random(shape: Shape) {
         storm.calm(load).await;
         storm.check(seed).await;
     }
+}
+
+/// Those that a service passes by itself. A rebuild is a command; admin-service's own tests kill it.
+fn points() -> Vec<&'static str> {
+    crash::POINTS.into_iter().filter(|point| !point.starts_with("rebuild.")).collect()
 }
 
 impl Storm {
@@ -173,7 +178,8 @@ impl Storm {
     }
 
     fn somebody_at_a_point(&mut self, action: &str) {
-        let point = crash::POINTS[self.random.random_range(0..crash::POINTS.len())];
+        let points = points();
+        let point = points[self.random.random_range(0..points.len())];
         let members = self.cluster.of(passes(point));
         let member = members[self.random.random_range(0..members.len())];
         self.cluster.arm(member, point, self.random.random_range(0..4), action);

@@ -1,4 +1,7 @@
-//! `admin-service audit|topics|events …`: how an operator looks after the audit log, the topics and what goes through them.
+//! `admin-service audit|topics|events|projection …`: how an operator looks after the audit log, the topics and what goes through
+//! them, and the read models.
+
+mod projection;
 
 use std::process::ExitCode;
 
@@ -11,6 +14,7 @@ use common_events::{
 };
 use common_utils::{config::Env, shutdown};
 
+pub use self::projection::ProjectionCommand;
 use crate::{SERVICE_NAME, audit, config::Config};
 
 #[derive(Debug, Subcommand)]
