@@ -11,7 +11,7 @@ use common_utils::ids;
 use futures::FutureExt;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
+    consumer::{BaseConsumer, Consumer as _, StreamConsumer},
     error::KafkaError,
     message::BorrowedMessage,
     types::RDKafkaErrorCode,
@@ -40,6 +40,8 @@ type Place = (String, i32);
 
 pub(super) struct Replay {
     consumer: Arc<StreamConsumer>,
+    /// Asks where topics end. On the connection of the consumer each question would wait for what is being fetched.
+    asking: Arc<BaseConsumer>,
     topics: Vec<String>,
     parts: HashMap<Place, Part>,
 }
@@ -66,22 +68,23 @@ impl Replay {
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "50")
             .set("queued.max.messages.kbytes", "32768");
-        let consumer: Arc<StreamConsumer> = Arc::new(config.create()?);
+        let asking: Arc<BaseConsumer> = Arc::new(config.create()?);
         let topics: Vec<String> = topics.iter().map(|topic| kafka.prefixed(topic.name())).collect();
-        let ends = ends(&consumer, &topics).await?;
+        let ends = ends(&asking, &topics).await?;
         let mut partitions = TopicPartitionList::new();
         let mut parts = HashMap::with_capacity(ends.len());
         for ((topic, partition), (first, end)) in ends {
             partitions.add_partition_offset(&topic, partition, Offset::Offset(first))?;
             parts.insert((topic, partition), Part { first, next: first, end });
         }
+        let consumer: StreamConsumer = config.create()?;
         consumer.assign(&partitions)?;
-        Ok(Self { consumer, topics, parts })
+        Ok(Self { consumer: Arc::new(consumer), asking, topics, parts })
     }
 
     /// Notes anew where the topics end, and tells how many messages are left.
     pub(super) async fn note_the_end(&mut self) -> anyhow::Result<u64> {
-        for (place, (_, end)) in ends(&self.consumer, &self.topics).await? {
+        for (place, (_, end)) in ends(&self.asking, &self.topics).await? {
             let part = self
                 .parts
                 .get_mut(&place)
@@ -180,22 +183,18 @@ async fn first(consumer: &StreamConsumer) -> anyhow::Result<BorrowedMessage<'_>>
 }
 
 /// Of each partition, its first message and the one that comes next.
-async fn ends(
-    consumer: &Arc<StreamConsumer>,
-    topics: &[String],
-) -> anyhow::Result<HashMap<Place, (i64, i64)>> {
-    let (consumer, topics) = (Arc::clone(consumer), topics.to_vec());
+async fn ends(asking: &Arc<BaseConsumer>, topics: &[String]) -> anyhow::Result<HashMap<Place, (i64, i64)>> {
+    let (asking, topics) = (Arc::clone(asking), topics.to_vec());
     let asked = tokio::task::spawn_blocking(move || {
         let mut ends = HashMap::new();
         for topic in topics {
-            let metadata =
-                consumer.fetch_metadata(Some(&topic), PATIENCE).context("Kafka does not answer")?;
+            let metadata = asking.fetch_metadata(Some(&topic), PATIENCE).context("Kafka does not answer")?;
             let known = metadata.topics().iter().find(|known| known.name() == topic);
             let partitions = known.map_or(&[][..], rdkafka::metadata::MetadataTopic::partitions);
             anyhow::ensure!(!partitions.is_empty(), "there is no topic {topic}");
             for partition in partitions {
                 let place = (topic.clone(), partition.id());
-                let bounds = consumer.fetch_watermarks(&topic, partition.id(), PATIENCE);
+                let bounds = asking.fetch_watermarks(&topic, partition.id(), PATIENCE);
                 ends.insert(place, bounds.with_context(|| format!("{topic} cannot be read"))?);
             }
         }
