@@ -113,7 +113,7 @@ mod tests {
             (progress(120_000, 480_000, 8), "120,000 of 480,000 events, 15,000/s, about 24 s left"),
             (progress(0, 480_000, 1), "0 of 480,000 events, 0/s"),
             (progress(0, 0, 0), "0 of 0 events, 0/s"),
-            (progress(999, 1_000_000, 1), "999 of 1,000,000 events, 999/s, about 16 min 39 s left"),
+            (progress(999, 1_000_000, 1), "999 of 1,000,000 events, 999/s, about 16 min 40 s left"),
             (progress(1000, 7_300_000, 1), "1,000 of 7,300,000 events, 1,000/s, about 2 h 1 min left"),
             (progress(10, 9, 1), "10 of 9 events, 10/s, about 0 s left"),
         ] {

@@ -310,7 +310,11 @@ async fn it_waits_for_the_consumer_and_keeps_what_that_wrote() {
     let mut op = common_db::begin(&model.world.db.pool).await.unwrap();
     projection::keep_in_op(&mut op, &[model.projection()], &[&event]).await.unwrap();
     let running = model.start(&CancellationToken::new());
-    until("it waits", async || model.has_told("Waiting")).await;
+    until("it has waited in vain", async || model.has_told("Waiting")).await;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database =
+                   (SELECT oid FROM pg_database WHERE datname = current_database())";
+    until("it waits again", async || count(&model.world.db.pool, waiting).await == 1).await;
+    // It has followed the topic so far. What comes now it can only find under the lock.
     model.published(bola, &["b"]).await;
     op.commit().await.unwrap();
     assert!(matches!(running.await.unwrap().unwrap(), Ended::Switched(_)));
