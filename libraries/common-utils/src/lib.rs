@@ -1,4 +1,4 @@
-//! What every service needs and no service owns: money, ids, the clock, configuration, the shape of
+//! What every service needs and no service owns: money, ids, the clock, configuration, secrets at rest, the shape of
 //! HTTP answers, logs and metrics, and the client with which services call each other and the banks.
 
 mod allocator;
@@ -7,6 +7,7 @@ pub mod config;
 pub mod contact;
 pub mod correlation;
 pub mod crash;
+pub mod crypto;
 pub mod gather;
 pub mod http;
 pub mod http_client;

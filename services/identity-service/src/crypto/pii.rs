@@ -1,27 +1,18 @@
-//! Personal data at rest: encrypted with AES-256-GCM-SIV, found by a keyed hash.
-//!
-//! One key file (32 bytes, made on first start) gives two keys by labelled HMACs: one encrypts, one looks up, so that
-//! neither use tells anything about the other. Each ciphertext is `version ‖ key id ‖ nonce ‖ ciphertext and tag`,
-//! bound to its person and field: moved to another row or column it does not open.
+//! Personal data at rest: encrypted, each bound to its person and field, and found by a keyed hash.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
-use aes_gcm_siv::{
-    Aes256GcmSiv, Nonce,
-    aead::{Aead, KeyInit, Payload},
+use common_utils::{
+    crypto::{
+        keyed_hash,
+        sealing::{KeyFile, SealError, Sealer},
+    },
+    ids::UserId,
 };
-use anyhow::{Context, ensure};
-use common_utils::{ids::UserId, secret_file};
 use zeroize::Zeroizing;
 
-use super::keyed_hash;
-
 pub(crate) const FILE: &str = "pii.key";
-const KEY_BYTES: usize = 32;
-const VERSION: u8 = 1;
-const KEY_ID_BYTES: usize = 8;
-const NONCE_BYTES: usize = 12;
-const HEAD_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
+const PURPOSE: &str = "wallet-platform/pii/v1";
 
 /// What is encrypted; the name is part of what the ciphertext is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,70 +31,39 @@ impl Field {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PiiError {
-    #[error("stored personal data was encrypted with another key than the one in {FILE}")]
-    OtherKey,
-    #[error("stored personal data is damaged, or does not belong to its row")]
-    Damaged,
-}
+#[error("stored personal data cannot be read with {FILE}: {0}")]
+pub(crate) struct PiiError(#[from] SealError);
 
 /// The keys of this deployment.
 #[derive(Clone)]
 pub(crate) struct PiiKeys {
-    id: [u8; KEY_ID_BYTES],
-    cipher: Aes256GcmSiv,
-    lookup: Zeroizing<[u8; KEY_BYTES]>,
+    sealer: Sealer,
+    lookup: Zeroizing<[u8; 32]>,
 }
 
-impl fmt::Debug for PiiKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PiiKeys").field("id", &hex::encode(self.id)).finish_non_exhaustive()
+impl std::fmt::Debug for PiiKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PiiKeys").field("sealer", &self.sealer).finish_non_exhaustive()
     }
 }
 
 impl PiiKeys {
     pub(crate) fn load_or_create(keys_dir: &Path) -> anyhow::Result<Self> {
-        let path = keys_dir.join(FILE);
-        let key = secret_file::load_or_create(&path, || Ok(rand::random::<[u8; KEY_BYTES]>().to_vec()))?;
-        let key = Zeroizing::new(key);
-        ensure!(key.len() == KEY_BYTES, "{} must hold {KEY_BYTES} bytes", path.display());
-        Self::from_key(&key).with_context(|| format!("cannot use {}", path.display()))
+        Self::from_key(&KeyFile::load_or_create(&keys_dir.join(FILE))?)
     }
 
     /// Fails unless the file holds the key with all of these ids, those that stored data names. Where data is stored,
     /// no key is made: under a new one, nothing could be read and one number be verified twice.
     pub(crate) fn require(keys_dir: &Path, stored: &[Vec<u8>]) -> anyhow::Result<()> {
-        if stored.is_empty() {
-            return Ok(());
-        }
-        let path = keys_dir.join(FILE);
-        let shown = path.display();
-        let remedy = "put back the file that the stored personal data was encrypted with, from the backup or another \
-                      instance";
-        let exists = path.try_exists().with_context(|| format!("cannot read {shown}"))?;
-        ensure!(exists, "{shown} is missing: {remedy}");
-        let own = Self::load_or_create(keys_dir)?.id;
-        ensure!(stored.iter().all(|id| *id == own), "{shown} holds another key: {remedy}");
-        Ok(())
+        Sealer::require(&keys_dir.join(FILE), PURPOSE, stored, "personal data")
     }
 
-    fn from_key(key: &[u8]) -> anyhow::Result<Self> {
-        let derive = |label: &[u8]| Zeroizing::new(keyed_hash(key, &[b"wallet-platform/pii/v1", label]));
-        let mut id = [0; KEY_ID_BYTES];
-        id.copy_from_slice(&derive(b"id")[..KEY_ID_BYTES]);
-        let cipher = Aes256GcmSiv::new_from_slice(derive(b"encrypt").as_slice())
-            .map_err(|_| anyhow::anyhow!("the key has a wrong length"))?;
-        Ok(Self { id, cipher, lookup: derive(b"lookup") })
+    fn from_key(key: &KeyFile) -> anyhow::Result<Self> {
+        Ok(Self { sealer: Sealer::new(key, PURPOSE)?, lookup: key.derive(PURPOSE, "lookup") })
     }
 
     pub(crate) fn seal(&self, user: UserId, field: Field, plain: &[u8]) -> Result<Vec<u8>, PiiError> {
-        let nonce: [u8; NONCE_BYTES] = rand::random();
-        let aad = associated(user, field);
-        let sealed = self
-            .cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &aad })
-            .map_err(|_| PiiError::Damaged)?;
-        Ok([&[VERSION][..], &self.id, &nonce, &sealed].concat())
+        Ok(self.sealer.seal(&place(user, field), plain)?)
     }
 
     pub(crate) fn open(
@@ -112,22 +72,9 @@ impl PiiKeys {
         field: Field,
         stored: &[u8],
     ) -> Result<Zeroizing<String>, PiiError> {
-        let (head, sealed) = stored.split_at_checked(HEAD_BYTES).ok_or(PiiError::Damaged)?;
-        let (version, rest) = head.split_first().ok_or(PiiError::Damaged)?;
-        let (id, nonce) = rest.split_at_checked(KEY_ID_BYTES).ok_or(PiiError::Damaged)?;
-        if *version != VERSION {
-            return Err(PiiError::Damaged);
-        }
-        if id != self.id {
-            return Err(PiiError::OtherKey);
-        }
-        let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| PiiError::Damaged)?;
-        let aad = associated(user, field);
-        let plain = self
-            .cipher
-            .decrypt(&Nonce::from(nonce), Payload { msg: sealed, aad: &aad })
-            .map_err(|_| PiiError::Damaged)?;
-        String::from_utf8(plain).map(Zeroizing::new).map_err(|_| PiiError::Damaged)
+        let plain = self.sealer.open(&place(user, field), stored)?;
+        let text = std::str::from_utf8(&plain).map_err(|_| SealError::Damaged)?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// The same value always gives the same hash, and without the key nobody can try all values.
@@ -136,64 +83,50 @@ impl PiiKeys {
     }
 }
 
-fn associated(user: UserId, field: Field) -> Vec<u8> {
+fn place(user: UserId, field: Field) -> Vec<u8> {
     [user.uuid().as_bytes().as_slice(), field.name().as_bytes()].concat()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn keys() -> PiiKeys {
-        PiiKeys::from_key(&[7; KEY_BYTES]).unwrap()
+    /// Of the key of nothing but sevens, for person 1.
+    const STORED: &str =
+        "01d54c52c7131876de7596d40cae8e85022f54bb67a4070eb06228ca901d9b94cfa839e60571aef96f7b6fe3794138aa";
+    const LOOKUP: &str = "bb31bcf4d2d340f11e53d2b81cf20ab85b18fe9a02042a8df3c793325825402d";
+
+    fn keys(byte: u8) -> PiiKeys {
+        PiiKeys::from_key(&KeyFile::new([byte; 32]).unwrap()).unwrap()
     }
 
     #[test]
     fn what_was_sealed_opens_only_in_its_place() {
-        let (keys, user) = (keys(), UserId::new());
+        let (keys, user) = (keys(7), UserId::new());
         let sealed = keys.seal(user, Field::Bvn, b"22222222221").unwrap();
         assert_eq!(*keys.open(user, Field::Bvn, &sealed).unwrap(), "22222222221");
-        assert!(matches!(keys.open(UserId::new(), Field::Bvn, &sealed), Err(PiiError::Damaged)));
-        assert!(matches!(keys.open(user, Field::DateOfBirth, &sealed), Err(PiiError::Damaged)));
-        let other = PiiKeys::from_key(&[8; KEY_BYTES]).unwrap();
-        assert!(matches!(other.open(user, Field::Bvn, &sealed), Err(PiiError::OtherKey)));
-        assert_ne!(keys.seal(user, Field::Bvn, b"22222222221").unwrap(), sealed, "a fresh nonce each time");
+        let damaged = |result| matches!(result, Err(PiiError(SealError::Damaged)));
+        assert!(damaged(keys.open(UserId::new(), Field::Bvn, &sealed)));
+        assert!(damaged(keys.open(user, Field::DateOfBirth, &sealed)));
+        let other = self::keys(8).open(user, Field::Bvn, &sealed);
+        assert!(matches!(other, Err(PiiError(SealError::OtherKey))));
+    }
+
+    #[test]
+    fn what_was_stored_before_can_still_be_read() {
+        let user = UserId::from(uuid::Uuid::from_u128(1));
+        let stored = hex::decode(STORED).unwrap();
+        assert_eq!(*keys(7).open(user, Field::Bvn, &stored).unwrap(), "22222222221");
+        assert_eq!(hex::encode(keys(7).lookup(Field::Bvn, "22222222221")), LOOKUP);
     }
 
     #[test]
     fn the_lookup_depends_on_key_field_and_value() {
-        let keys = keys();
+        let keys = keys(7);
         let hash = keys.lookup(Field::Bvn, "22222222221");
         assert_eq!(hash, keys.lookup(Field::Bvn, "22222222221"));
         assert_ne!(hash, keys.lookup(Field::Bvn, "22222222222"));
         assert_ne!(hash, keys.lookup(Field::DateOfBirth, "22222222221"));
-        assert_ne!(hash, PiiKeys::from_key(&[8; 32]).unwrap().lookup(Field::Bvn, "22222222221"));
-    }
-
-    #[test]
-    fn the_key_file_is_made_once_and_private() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = PiiKeys::load_or_create(dir.path()).unwrap();
-        assert_eq!(PiiKeys::load_or_create(dir.path()).unwrap().id, first.id);
-        let mode = std::fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        std::fs::write(dir.path().join(FILE), "short").unwrap();
-        assert!(PiiKeys::load_or_create(dir.path()).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn damage_is_seen_and_never_panics(place in 0_usize..60, bit in 0_u8..8, cut in 0_usize..60) {
-            let (keys, user) = (keys(), UserId::new());
-            let mut sealed = keys.seal(user, Field::Bvn, b"22222222221").unwrap();
-            prop_assert!(keys.open(user, Field::Bvn, &sealed[..cut.min(sealed.len() - 1)]).is_err());
-            let place = place % sealed.len();
-            sealed[place] ^= 1 << bit;
-            prop_assert!(keys.open(user, Field::Bvn, &sealed).is_err());
-        }
+        assert_ne!(hash, self::keys(8).lookup(Field::Bvn, "22222222221"));
     }
 }

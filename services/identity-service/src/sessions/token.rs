@@ -11,10 +11,9 @@ use aes_gcm_siv::{
     aead::{Aead, KeyInit},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use common_utils::crypto::keyed_hash;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
-
-use crate::crypto::keyed_hash;
 
 const BYTES: usize = 32;
 
