@@ -1,8 +1,11 @@
 //! What a service does with events, and why that may fail.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use common_db::{Op, constraint};
 use serde_json::error::Category;
+use uuid::Uuid;
 
 use crate::{Event, outbox::OutboxError};
 
@@ -72,6 +75,12 @@ pub trait EventHandler: Send + Sync {
     /// A handler that knows version 1 of a type does not take version 2, which is published beside the first until all
     /// readers know it: [`Event::is`] looks at both.
     fn takes(&self, event: &Event) -> bool;
+
+    /// Those of the events that it takes and that concern nobody now, as the database says: they are passed over too. For a
+    /// handler whose readers come and go. It is asked for each batch, before the inbox is written. After an error all are tried.
+    async fn unwanted(&self, _events: &[&Event]) -> Result<HashSet<Uuid>, HandlerError> {
+        Ok(HashSet::new())
+    }
 
     /// Does its work in `op` and does not commit.
     async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError>;

@@ -50,7 +50,9 @@ impl Intake<'_> {
     /// the consumer was told to stop.
     pub(super) async fn take_in(&self, messages: &[BorrowedMessage<'_>]) -> Vec<Outcome> {
         let handler = &*self.consumer.handler;
-        let readings: Vec<Reading> = messages.iter().map(|message| Reading::of(message, handler)).collect();
+        let mut readings: Vec<Reading> =
+            messages.iter().map(|message| Reading::of(message, handler)).collect();
+        self.pass_over_unwanted(&mut readings).await;
         let ours: Vec<&Offered> = readings.iter().filter_map(offered).collect();
         let mut together = match self.together(&ours).await {
             Together::Done(effects) => Some(effects.into_iter()),
@@ -71,6 +73,21 @@ impl Intake<'_> {
             outcomes.push(outcome);
         }
         outcomes
+    }
+
+    /// What cannot be told is tried, and what keeps it from being told is told of there.
+    async fn pass_over_unwanted(&self, readings: &mut [Reading]) {
+        let events: Vec<&Event> = readings.iter().filter_map(offered).map(|offered| &offered.event).collect();
+        if events.is_empty() {
+            return;
+        }
+        let asked = AssertUnwindSafe(self.consumer.handler.unwanted(&events)).catch_unwind().await;
+        let Ok(Ok(unwanted)) = asked else { return };
+        for reading in readings {
+            if offered(reading).is_some_and(|offered| unwanted.contains(&offered.event.id)) {
+                *reading = Reading::Passed(Outcome::Skipped);
+            }
+        }
     }
 
     /// Tries all in one transaction, and waits a while for what is away.

@@ -1,5 +1,6 @@
 //! A consumer takes events in, each once. It takes what has arrived, up to a bound, and for that batch:
-//! 1. reads the messages (`reading.rs`): those that do not concern it are passed over, what is no event is set aside;
+//! 1. reads the messages (`reading.rs`): those that do not concern it, or nobody now, are passed over, what is no event is set
+//!    aside;
 //! 2. notes the events in the inbox and lets the handler do its work, all in one database transaction (`effect.rs`);
 //! 3. stores the offsets, which are committed to Kafka in the background.
 //!

@@ -12,13 +12,14 @@ use uuid::Uuid;
 use crate::{
     load::Load,
     process::Process,
-    world::{World, embedded, until},
+    world::{World, count, embedded, until},
 };
 
 on_both_brokers! {
     an_event_takes_effect_once_and_in_order
     without_redis_the_inbox_decides
     a_mark_in_redis_without_an_effect_decides_nothing
+    what_nobody_wants_is_passed_over_and_what_cannot_be_told_is_tried
 }
 
 async fn an_event_takes_effect_once_and_in_order(kafka: KafkaConfig) {
@@ -38,6 +39,25 @@ async fn an_event_takes_effect_once_and_in_order(kafka: KafkaConfig) {
     until("the event behind the repeated ones", async || world.names_of(bola).await == ["b", "c"]).await;
     assert_eq!(world.names_of(ada).await.len(), 200);
     world.agrees().await;
+    world.stop().await;
+}
+
+async fn what_nobody_wants_is_passed_over_and_what_cannot_be_told_is_tried(kafka: KafkaConfig) {
+    let world = World::new(kafka).await;
+    world.relay();
+    world.consumer(&redis());
+    let ada = ids::new_id();
+    for name in ["unwanted", "a", "unknown"] {
+        world.register(ada, &[name]).await;
+        if name != "unwanted" {
+            until("it took effect", async || {
+                world.names_of(ada).await.last().is_some_and(|last| last == name)
+            })
+            .await;
+        }
+    }
+    assert_eq!(world.names_of(ada).await, ["a", "unknown"]);
+    assert_eq!(count(&world.db.pool, "SELECT count(*) FROM inbox").await, 2, "it leaves nothing behind");
     world.stop().await;
 }
 

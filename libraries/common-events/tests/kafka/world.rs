@@ -1,6 +1,7 @@
 //! A database with a business table, an outbox, an inbox and the effect of a handler, and the means to wait for what comes.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Writes down each name it sees. Cannot stand the names "poison", until that is mended, and "panic", and waits at "slow" until
-/// the gate is open.
+/// the gate is open. Nobody wants "unwanted", and where "unknown" is among them it cannot tell.
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) gate: Gate,
@@ -73,6 +74,19 @@ impl Gate {
 impl EventHandler for Names {
     fn takes(&self, event: &Event) -> bool {
         event.is::<UserRegistered>()
+    }
+
+    async fn unwanted(&self, events: &[&Event]) -> Result<HashSet<Uuid>, HandlerError> {
+        let named = |name: &'static str| {
+            let is_named = move |event: &&&Event| {
+                matches!(event.data::<UserRegistered>(), Some(Ok(data)) if data.0.first_name == name)
+            };
+            events.iter().filter(is_named)
+        };
+        if named("unknown").next().is_some() {
+            return Err(HandlerError::Failed(anyhow::anyhow!("cannot tell")));
+        }
+        Ok(named("unwanted").map(|event| event.id).collect())
     }
 
     async fn handle_in_op(&self, op: &mut Op, event: &Event) -> Result<(), HandlerError> {
