@@ -22,7 +22,7 @@ package_present() {
     default-jre-headless) have java ;;
     maven) have mvn || [[ -d $kafka_jars ]] ;;
     prometheus) have promtool ;;
-    *) have "$1" ;; # cmake, curl, jq, openssl, pkg-config, shellcheck: the program is called like its package
+    *) have "$1" ;; # cmake, curl, jq, openssl, pkg-config, python3, shellcheck: the program is called like its package
     esac
 }
 
@@ -31,7 +31,7 @@ package_present() {
     packages_build=(build-essential ca-certificates cmake pkg-config libssl-dev zlib1g-dev)
     packages_servers=(postgresql redis-server openssl curl jq)
     packages_kafka=(default-jre-headless maven)
-    packages_tests=(prometheus shellcheck)
+    packages_tests=(prometheus python3 shellcheck)
 }
 
 # need_packages <package...>: returns when all are there. Kafka's packages may be missing: an embedded broker stands in.

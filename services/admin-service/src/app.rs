@@ -31,10 +31,13 @@ use crate::{
     merged, migrations,
     services::Services,
     support, tickets, wallets,
+    webhooks::{self, WebhookEvents, Webhooks},
 };
 
 /// Collects dead letters; apart from the consumer of events, whose own letters are among them.
 const LETTERS_GROUP: &str = "admin-service-dead-letters";
+/// Takes in what integrators get; apart from the audit log, so that neither waits for the other.
+const WEBHOOKS_GROUP: &str = "admin-service-webhooks";
 
 /// What handlers and workers share.
 #[derive(Debug, Clone)]
@@ -45,6 +48,7 @@ pub(crate) struct AppState {
     pub(crate) services: Services,
     /// Says that dead letters are to be put back.
     pub(crate) replays: Arc<Notify>,
+    pub(crate) webhooks: Webhooks,
 }
 
 impl AppState {
@@ -65,29 +69,40 @@ impl FromRef<AppState> for Authenticator {
 pub struct App {
     config: Config,
     state: AppState,
-    consumer: Consumer,
+    consumers: [Consumer; 2],
     collector: Collector,
     locks: Locks,
     router: Router,
 }
 
 impl App {
-    /// Fails when the configuration is wrong or the database's schema is behind.
+    /// Fails when the configuration is wrong, the database's schema is behind, or the key of its secrets is lost.
     pub async fn from_env(env: &Env) -> anyhow::Result<Self> {
         let config = Config::from_env(env)?;
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
+        let pool = pool::connect(SERVICE_NAME, &config.database);
+        webhooks::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
         let authenticator = Authenticator::from_env(env, &clock)?;
-        Self::new(config, authenticator, clock)
+        Self::on(pool, config, authenticator, clock)
     }
 
     /// With a clock and tokens of the caller's own, on a database that is migrated.
     pub fn new(config: Config, authenticator: Authenticator, clock: SharedClock) -> anyhow::Result<Self> {
+        Self::on(pool::connect(SERVICE_NAME, &config.database), config, authenticator, clock)
+    }
+
+    fn on(
+        pool: PgPool,
+        config: Config,
+        authenticator: Authenticator,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         audit::register();
         dead_letters::register();
         tickets::register();
-        let pool = pool::connect(SERVICE_NAME, &config.database);
+        webhooks::register();
         let redis = dedup::connect(&config.redis)?;
         let checks: Vec<Box<dyn Check>> = vec![
             Box::new(DatabaseCheck(pool.clone())),
@@ -95,18 +110,23 @@ impl App {
             Box::new(RedisCheck(redis.clone())),
         ];
         let services = Services::new(&config.services, &authenticator.services)?;
-        let state = AppState { pool, clock, authenticator, services, replays: Arc::default() };
+        let webhooks = Webhooks::new(&config.webhooks, &config.keys_dir, Arc::clone(&clock))?;
+        let state = AppState { pool, clock, authenticator, services, replays: Arc::default(), webhooks };
         let locks = Locks::new(redis.clone(), &config.kafka.prefix);
-        let consumer = Consumer {
+        let consumer = |group, handler| Consumer {
             service: SERVICE,
-            group: SERVICE_NAME,
+            group,
             topics: Topic::ALL.to_vec(),
             pool: state.pool.clone(),
             kafka: config.kafka.clone(),
-            redis,
+            redis: redis.clone(),
             clock: Arc::clone(&state.clock),
-            handler: Arc::new(AdminEvents),
+            handler,
         };
+        let wake = Arc::clone(&state.webhooks.wake);
+        let intake = WebhookEvents::new(state.pool.clone(), Arc::clone(&state.clock), wake);
+        let consumers =
+            [consumer(SERVICE_NAME, Arc::new(AdminEvents)), consumer(WEBHOOKS_GROUP, Arc::new(intake))];
         let letters = Letters { pool: state.pool.clone(), clock: Arc::clone(&state.clock) };
         let collector = Collector {
             service: SERVICE,
@@ -117,7 +137,7 @@ impl App {
         };
         let api = Router::from(public()).with_state(state.clone()).merge(merged::router());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { config, state, consumer, collector, locks, router })
+        Ok(Self { config, state, consumers, collector, locks, router })
     }
 
     pub fn config(&self) -> &Config {
@@ -132,15 +152,20 @@ impl App {
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
-        let Self { config, state, consumer, collector, locks, router } = self;
+        let Self { config, state, consumers, collector, locks, router } = self;
         let pool = state.pool.clone();
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
-        workers.consumer(consumer);
+        for consumer in consumers {
+            workers.consumer(consumer);
+        }
         workers.collector(collector);
         workers.spawn(|shutdown| audit::watch(pool.clone(), shutdown));
         workers.spawn(|shutdown| dead_letters::watch(pool.clone(), shutdown));
         workers.spawn(|shutdown| dead_letters::replay_ordered(state.clone(), config.kafka, locks, shutdown));
+        workers.spawn(|shutdown| webhooks::watch(pool.clone(), Arc::clone(&state.clock), shutdown));
+        workers.spawn(|shutdown| webhooks::send(state.clone(), shutdown));
+        workers.spawn(|shutdown| webhooks::keep_tidy(state.clone(), config.webhooks.retention, shutdown));
         workers.spawn(|shutdown| tickets::close_resolved(state, config.close_after, shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
@@ -158,6 +183,8 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(audit::routes::router())
         .merge(dead_letters::routes::router())
         .merge(wallets::routes::router())
+        .merge(webhooks::routes::router())
+        .merge(webhooks::routes_deliveries::router())
 }
 
 /// The public contract.
@@ -165,6 +192,7 @@ pub fn openapi() -> OpenApi {
     docs::finish(
         public().into_openapi(),
         "Admin",
-        "Support tickets, what support sees of customers, the audit log, dead letters, and what staff may do to a wallet.",
+        "Support tickets, what support sees of customers, the audit log, dead letters, webhooks for integrators, and what staff \
+         may do to a wallet.",
     )
 }

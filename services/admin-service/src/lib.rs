@@ -1,5 +1,5 @@
-//! admin-service: support tickets and what support sees of customers, the hash-chained audit log, dead letters, and what
-//! staff may do to a wallet.
+//! admin-service: support tickets and what support sees of customers, the hash-chained audit log, dead letters, webhooks for
+//! integrators, and what staff may do to a wallet.
 
 mod app;
 pub mod audit;
@@ -16,9 +16,11 @@ mod support;
 mod text;
 mod tickets;
 mod wallets;
+mod webhooks;
 
 pub use app::{App, openapi};
 pub use events::AdminEvents;
+pub use webhooks::WebhookEvents;
 
 /// In labels of metrics, and the prefix of its variables.
 pub const SERVICE: &str = "admin";

@@ -13,6 +13,8 @@ common_auth::permissions! {
     FreezeWallets = [Compliance, Admin];
     /// Looks at dead letters, puts them back and discards them. They hold what the events hold, personal data too.
     HandleDeadLetters = [Admin];
+    /// Decides who gets webhooks, and with them what the events hold, personal data too.
+    ManageWebhooks = [Admin];
 }
 
 /// Whether one of these roles may work on tickets.

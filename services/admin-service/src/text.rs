@@ -10,6 +10,11 @@ pub(crate) fn line(text: &str) -> Result<(), ValidationError> {
     check(text, 200, |_| false, "must be one line of 1 to 200 characters")
 }
 
+/// A line that may be empty: a description.
+pub(crate) fn remark(text: &str) -> Result<(), ValidationError> {
+    if text.is_empty() { Ok(()) } else { line(text) }
+}
+
 /// 1 to 5000 characters, with line breaks.
 pub(crate) fn prose(text: &str) -> Result<(), ValidationError> {
     let breaks = |letter| matches!(letter, '\n' | '\r' | '\t');

@@ -1,4 +1,4 @@
-//! `admin-events`, published by admin-service, keyed by ticket.
+//! `admin-events`, published by admin-service, keyed by ticket, dead letter or webhook endpoint.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -76,4 +76,61 @@ events! { Topic::Admin, DeadLetterSnapshot, "dead_letter", letter_id:
     DeadLetterReplayed = "admin.dead_letter.replayed";
     /// A dead letter is given up, for a reason.
     DeadLetterDiscarded = "admin.dead_letter.discarded";
+}
+
+/// Where webhooks are sent to. Its secrets are in no event, nor is the path of its address, which may hold one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEndpointSnapshot {
+    pub endpoint_id: Uuid,
+    /// `enabled`, `disabled` or `deleted`.
+    #[schemars(example = &"enabled")]
+    pub status: String,
+    #[schemars(example = &"https://example.com")]
+    pub origin: String,
+    /// What is sent to it.
+    #[schemars(example = ["wallet.*"])]
+    pub event_types: Vec<String>,
+    /// Why it is disabled.
+    pub reason: Option<String>,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::Admin, WebhookEndpointSnapshot, "webhook_endpoint", endpoint_id:
+    /// A webhook endpoint was made.
+    WebhookEndpointCreated = "admin.webhook_endpoint.created";
+    /// The address, the description or the event types of a webhook endpoint were changed.
+    WebhookEndpointUpdated = "admin.webhook_endpoint.updated";
+    /// A disabled webhook endpoint gets events again.
+    WebhookEndpointEnabled = "admin.webhook_endpoint.enabled";
+    /// A webhook endpoint gets nothing any more: staff disabled it, it said that it is gone, or it failed for days.
+    WebhookEndpointDisabled = "admin.webhook_endpoint.disabled";
+    /// A webhook endpoint was deleted.
+    WebhookEndpointDeleted = "admin.webhook_endpoint.deleted";
+    /// A webhook endpoint has a new secret; the one before signs beside it for a while.
+    WebhookEndpointSecretRotated = "admin.webhook_endpoint.secret_rotated";
+    /// Staff sent a test to a webhook endpoint.
+    WebhookEndpointTested = "admin.webhook_endpoint.tested";
+}
+
+/// An order to send to a webhook endpoint again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookResendSnapshot {
+    pub endpoint_id: Uuid,
+    /// The one delivery that was ordered; null where it is all that failed in a period.
+    pub delivery_id: Option<Uuid>,
+    /// From when on the deliveries were made.
+    pub period_from: Option<DateTime<Utc>>,
+    /// Before when; null for until now.
+    pub period_to: Option<DateTime<Utc>>,
+    /// How many deliveries are sent again.
+    #[schemars(example = 1)]
+    pub deliveries: i64,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::Admin, WebhookResendSnapshot, "webhook_endpoint", endpoint_id:
+    /// Staff ordered that events are sent to a webhook endpoint again.
+    WebhookEndpointResent = "admin.webhook_endpoint.resent";
 }

@@ -195,5 +195,13 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<TicketClosed>(),
         Contract::of::<DeadLetterReplayed>(),
         Contract::of::<DeadLetterDiscarded>(),
+        Contract::of::<WebhookEndpointCreated>(),
+        Contract::of::<WebhookEndpointUpdated>(),
+        Contract::of::<WebhookEndpointEnabled>(),
+        Contract::of::<WebhookEndpointDisabled>(),
+        Contract::of::<WebhookEndpointDeleted>(),
+        Contract::of::<WebhookEndpointSecretRotated>(),
+        Contract::of::<WebhookEndpointTested>(),
+        Contract::of::<WebhookEndpointResent>(),
     ]
 }

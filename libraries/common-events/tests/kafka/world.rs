@@ -78,9 +78,7 @@ impl EventHandler for Names {
 
     async fn unwanted(&self, events: &[&Event]) -> Result<HashSet<Uuid>, HandlerError> {
         let named = |name: &'static str| {
-            let is_named = move |event: &&&Event| {
-                matches!(event.data::<UserRegistered>(), Some(Ok(data)) if data.0.first_name == name)
-            };
+            let is_named = move |event: &&&Event| matches!(event.data::<UserRegistered>(), Some(Ok(data)) if data.0.first_name == name);
             events.iter().filter(is_named)
         };
         if named("unknown").next().is_some() {

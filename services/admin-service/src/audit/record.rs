@@ -25,10 +25,14 @@ const KEPT: &[&str] = &[
     "createdAt",
     "currency",
     "decidedAt",
+    "deliveries",
+    "deliveryId",
+    "endpointId",
     "entryId",
     "evidence",
     "eventId",
     "eventType",
+    "eventTypes",
     "expiresAt",
     "failure",
     "fee",
@@ -43,6 +47,9 @@ const KEPT: &[&str] = &[
     "letterId",
     "newTier",
     "oldTier",
+    "origin",
+    "periodFrom",
+    "periodTo",
     "postedAt",
     "priority",
     "provider",
@@ -154,7 +161,7 @@ mod tests {
         Actor,
         contracts::{
             Amount, EntrySnapshot, TierChangeSnapshot, TransactionSnapshot, UserSnapshot,
-            VirtualAccountSnapshot, WalletBoundsSnapshot,
+            VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -260,17 +267,38 @@ mod tests {
             reason: "agreed".to_owned(),
             changed_at: chrono::DateTime::UNIX_EPOCH,
         };
-        let details = Record::of(&event(&bounds)).unwrap().details;
-        assert_eq!(Value::Object(details), serde_json::to_value(&bounds).unwrap());
+        let (id, at) = (ids::new_id(), chrono::DateTime::UNIX_EPOCH);
         let tier = TierChangeSnapshot {
-            user_id: ids::new_id(),
+            user_id: id,
             old_tier: 0,
             new_tier: 1,
             evidence: "bank_verification_number".to_owned(),
-            changed_at: chrono::DateTime::UNIX_EPOCH,
+            changed_at: at,
         };
-        let details = Record::of(&event(&tier)).unwrap().details;
-        assert_eq!(Value::Object(details), serde_json::to_value(&tier).unwrap());
+        let endpoint = WebhookEndpointSnapshot {
+            endpoint_id: id,
+            status: "disabled".to_owned(),
+            origin: "https://example.com".to_owned(),
+            event_types: vec!["wallet.*".to_owned()],
+            reason: Some("moving".to_owned()),
+            changed_at: at,
+        };
+        let resend = WebhookResendSnapshot {
+            endpoint_id: id,
+            delivery_id: Some(id),
+            period_from: Some(at),
+            period_to: Some(at),
+            deliveries: 1,
+            changed_at: at,
+        };
+        let whole = |data: Value| {
+            let details = Record::of(&event(&data)).unwrap().details;
+            assert_eq!(Value::Object(details), data);
+        };
+        whole(serde_json::to_value(&bounds).unwrap());
+        whole(serde_json::to_value(&tier).unwrap());
+        whole(serde_json::to_value(&endpoint).unwrap());
+        whole(serde_json::to_value(&resend).unwrap());
     }
 
     #[test]

@@ -30,6 +30,19 @@ const TABLE: &[(&str, &str, Option<&str>, [u16; 5])] = &[
     ("GET", "/dead-letters/{id}", None, [403, 403, 403, 403, 404]),
     ("POST", "/dead-letters/{id}/replay", None, [403, 403, 403, 403, 404]),
     ("POST", "/dead-letters/{id}/discard", Some(r#"{"reason":"r"}"#), [403, 403, 403, 403, 404]),
+    ("GET", "/webhook-endpoints", None, [403, 403, 403, 403, 200]),
+    ("POST", "/webhook-endpoints", Some("{}"), [403, 403, 403, 403, 422]),
+    ("GET", "/webhook-endpoints/{id}", None, [403, 403, 403, 403, 404]),
+    ("PATCH", "/webhook-endpoints/{id}", Some("{}"), [403, 403, 403, 403, 404]),
+    ("DELETE", "/webhook-endpoints/{id}", None, [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/enable", None, [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/disable", Some(r#"{"reason":"r"}"#), [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/rotate-secret", None, [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/test", None, [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/resend", Some("{}"), [403, 403, 403, 403, 422]),
+    ("GET", "/webhook-endpoints/{id}/deliveries", None, [403, 403, 403, 403, 404]),
+    ("GET", "/webhook-endpoints/{id}/deliveries/{deliveryId}", None, [403, 403, 403, 403, 404]),
+    ("POST", "/webhook-endpoints/{id}/deliveries/{deliveryId}/resend", None, [403, 403, 403, 403, 404]),
     ("POST", "/wallets/{id}/freeze", Some(r#"{"reason":"r"}"#), [403, 403, 404, 403, 404]),
     ("POST", "/wallets/{id}/unfreeze", Some(r#"{"reason":"r"}"#), [403, 403, 404, 403, 404]),
 ];
@@ -39,7 +52,7 @@ async fn each_route_lets_in_whom_it_should() {
     let world = World::new().await;
     let id = ids::new_id().to_string();
     for (method, path, body, expected) in TABLE {
-        let path = format!("/api/v1/admin{}", path.replace("{id}", &id));
+        let path = format!("/api/v1/admin{}", path.replace("{id}", &id).replace("{deliveryId}", &id));
         let send = async |caller: Option<&crate::world::Caller>| {
             let body = body.map(|body| body.replace("{id}", &id));
             world.send(method.parse().unwrap(), &path, caller, body, None).await

@@ -51,6 +51,14 @@ async fn metrics_are_there_from_the_start() {
         "wallet_tickets_total{service=\"admin\",status=\"in_progress\"}",
         "wallet_tickets_total{service=\"admin\",status=\"resolved\"}",
         "wallet_tickets_total{service=\"admin\",status=\"closed\"}",
+        "wallet_webhook_deliveries_total{service=\"admin\",outcome=\"delivered\"}",
+        "wallet_webhook_deliveries_total{service=\"admin\",outcome=\"failed\"}",
+        "wallet_webhook_deliveries_total{service=\"admin\",outcome=\"cancelled\"}",
+        "wallet_webhook_attempts_total{service=\"admin\",outcome=\"failure\"}",
+        "wallet_webhook_endpoints{service=\"admin\",status=\"failing\"}",
+        "wallet_webhook_endpoints_disabled_total{service=\"admin\",cause=\"gone\"}",
+        "wallet_webhook_pending{service=\"admin\"}",
+        "wallet_webhook_oldest_due_seconds{service=\"admin\"}",
     ] {
         assert!(text.contains(sample), "{sample} is not in {text}");
     }

@@ -52,7 +52,7 @@ pub(crate) async fn publish<T: EventData>(pool: &PgPool, events: &[T]) {
     op.commit().await.unwrap();
 }
 
-fn transaction(id: Uuid) -> TransactionCompleted {
+pub(crate) fn transaction(id: Uuid) -> TransactionCompleted {
     let amount = Amount { amount: 150_000, currency: Currency::NGN };
     TransactionCompleted(TransactionSnapshot {
         transaction_id: id,
@@ -72,7 +72,7 @@ fn transaction(id: Uuid) -> TransactionCompleted {
     })
 }
 
-fn support(id: Uuid) -> UserUpdated {
+pub(crate) fn support(id: Uuid) -> UserUpdated {
     UserUpdated(UserSnapshot {
         user_id: id,
         email: "ada@example.com".to_owned(),

@@ -19,4 +19,5 @@ mod projections;
 mod support;
 mod tickets;
 mod wallets;
+mod webhooks;
 mod world;

@@ -1,10 +1,10 @@
 //! One service of a test's own: database, router, people who call it.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use admin_service::{
     AdminEvents, App,
-    config::{Config, ServiceUrls},
+    config::{Config, ServiceUrls, WebhookConfig},
 };
 use axum::{
     Router,
@@ -13,18 +13,20 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use common_auth::{Claims, Role, service_token::ServiceTokens, signing::TokenSigner, testing as auth};
-use common_db::testing::TestDb;
+use common_db::{DbConfig, testing::TestDb};
 use common_events::{
     Event, EventHandler, KafkaConfig,
     testing::{no_kafka, redis},
 };
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock, SystemClock},
-    config::ListenConfig,
+    config::{Env, ListenConfig},
     ids::{self, UserId},
 };
 use http_body_util::BodyExt;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -38,6 +40,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     address: String,
     signer: TokenSigner,
+    keys: TempDir,
 }
 
 /// Somebody who is signed in.
@@ -80,17 +83,18 @@ impl World {
         let signer = TokenSigner::ephemeral().unwrap();
         let tokens = ServiceTokens::new(SERVICE_SECRET, SystemClock::shared()).unwrap();
         let (neighbours, address) = Neighbours::start(tokens).await;
-        let mut world = Self { db, neighbours, router: Router::new(), address, signer };
+        let keys = tempfile::tempdir().unwrap();
+        let mut world = Self { db, neighbours, router: Router::new(), address, signer, keys };
         world.router = world.app(SystemClock::shared(), no_kafka()).router();
         world
     }
 
     /// An instance of the service on this world's database.
     pub(crate) fn app(&self, clock: SharedClock, kafka: KafkaConfig) -> App {
-        self.app_with(clock, kafka, &self.address)
+        self.app_with(clock, kafka, &self.address, true)
     }
 
-    fn app_with(&self, clock: SharedClock, kafka: KafkaConfig, services: &str) -> App {
+    fn app_with(&self, clock: SharedClock, kafka: KafkaConfig, services: &str, allow_private: bool) -> App {
         let config = Config {
             listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
             database: self.db.config.clone(),
@@ -102,15 +106,43 @@ impl World {
                 transaction: services.to_owned(),
             },
             close_after: Duration::from_hours(14 * 24),
+            keys_dir: self.keys.path().to_owned(),
+            webhooks: WebhookConfig {
+                allow_private,
+                retention: Duration::from_hours(30 * 24),
+                timeout: Duration::from_secs(2),
+            },
         };
         let services = ServiceTokens::new(SERVICE_SECRET, Arc::clone(&clock)).unwrap();
         let authenticator = auth::authenticator(&self.signer, services, &clock);
         App::new(config, authenticator, clock).unwrap()
     }
 
+    /// What a process of the service on this world's database would be told, with its keys in this world's folder or another.
+    pub(crate) fn env(&self, keys: Option<&Path>) -> Env {
+        let DbConfig { host, port, name, user, password, .. } = &self.db.config;
+        let password = password.as_ref().map(|password| password.expose_secret().to_owned());
+        let keys = keys.unwrap_or(self.keys.path()).display().to_string();
+        let values = [
+            ("DB_HOST", host.clone()),
+            ("DB_PORT", port.to_string()),
+            ("DB_NAME", name.clone()),
+            ("DB_USER", user.clone()),
+            ("DB_PASSWORD", password.unwrap_or_default()),
+            ("KEYS_DIR", keys),
+        ];
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Env::from_values("admin", values)
+    }
+
     /// The service in a world where nobody listens at the other services' addresses.
     pub(crate) fn alone(&self) -> Router {
-        self.app_with(SystemClock::shared(), no_kafka(), "http://127.0.0.1:1").router()
+        self.app_with(SystemClock::shared(), no_kafka(), "http://127.0.0.1:1", true).router()
+    }
+
+    /// The service as it is without a setting: it sends webhooks to the public internet alone.
+    pub(crate) fn strict(&self) -> Router {
+        self.app_with(SystemClock::shared(), no_kafka(), &self.address, false).router()
     }
 
     /// Somebody with a role of staff or none, whom identity-service knows.
