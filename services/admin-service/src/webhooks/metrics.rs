@@ -42,6 +42,7 @@ pub(crate) fn register() {
     }
     for outcome in ["success", "failure"] {
         counter!(ATTEMPTS, "service" => SERVICE, "outcome" => outcome).absolute(0);
+        let _ = histogram!(DURATION, "service" => SERVICE, "outcome" => outcome);
     }
     for cause in [Cause::Gone, Cause::Failing] {
         counter!(DISABLED, "service" => SERVICE, "cause" => cause.name()).absolute(0);

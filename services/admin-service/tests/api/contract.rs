@@ -55,6 +55,7 @@ async fn metrics_are_there_from_the_start() {
         "wallet_webhook_deliveries_total{service=\"admin\",outcome=\"failed\"}",
         "wallet_webhook_deliveries_total{service=\"admin\",outcome=\"cancelled\"}",
         "wallet_webhook_attempts_total{service=\"admin\",outcome=\"failure\"}",
+        "wallet_webhook_attempt_duration_seconds_bucket{service=\"admin\",outcome=\"success\",le=\"30\"}",
         "wallet_webhook_endpoints{service=\"admin\",status=\"failing\"}",
         "wallet_webhook_endpoints_disabled_total{service=\"admin\",cause=\"gone\"}",
         "wallet_webhook_pending{service=\"admin\"}",
