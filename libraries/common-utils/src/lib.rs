@@ -16,3 +16,4 @@ pub mod money;
 pub mod secret_file;
 pub mod shutdown;
 pub mod telemetry;
+pub mod work;

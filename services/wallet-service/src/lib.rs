@@ -8,9 +8,9 @@ pub mod providers;
 pub mod virtual_accounts;
 pub mod wallets;
 pub mod webhooks;
-pub mod work;
 
 pub use app::{App, AppState, openapi};
+pub use common_utils::work;
 
 /// In labels of metrics, and the prefix of its variables.
 pub const SERVICE: &str = "wallet";

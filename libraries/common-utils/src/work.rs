@@ -36,12 +36,8 @@ impl Backoff {
 }
 
 /// Runs `round` until `shutdown`: again at once while it finds work, else when woken, at the latest after `poll`.
-pub(crate) async fn run<F>(
-    shutdown: CancellationToken,
-    wake: &Notify,
-    poll: Duration,
-    mut round: impl FnMut() -> F,
-) where
+pub async fn run<F>(shutdown: CancellationToken, wake: &Notify, poll: Duration, mut round: impl FnMut() -> F)
+where
     F: Future<Output = bool>,
 {
     let stopped = async {
