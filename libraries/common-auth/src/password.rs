@@ -1,7 +1,10 @@
-//! Passwords: argon2id (RFC 9106), off the async threads, and never more at once than the machine has cores, so that
-//! a flood of logins cannot starve the rest.
+//! Passwords: argon2id (RFC 9106), off the async threads, on all cores but one, so that a flood of logins cannot starve
+//! the rest. Who would wait long for a turn is refused instead.
+//!
+//! Hashes of bcrypt are verified, too: people who come from another system bring them. `is_outdated` says of these, and of those
+//! with another cost than today's, that they are to be made anew from a password that was right.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -10,8 +13,11 @@ use argon2::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-/// Hashing waits for its turn at most as long as the request has; beyond this many waiting, callers are refused.
+/// Beyond this many waiting, or this long, callers are refused.
 const LONGEST_QUEUE: usize = 256;
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// As PHP, Python, Node and others write them; they mean the same.
+const BCRYPT: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
 
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
@@ -47,9 +53,10 @@ impl Passwords {
             .map_err(|error| anyhow::anyhow!("argon2: {error}"))?
             .to_string();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = cores.saturating_sub(1).max(1);
         Ok(Self {
             argon2,
-            workers: Arc::new(Semaphore::new(cores)),
+            workers: Arc::new(Semaphore::new(workers)),
             queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
             decoy: decoy.into(),
         })
@@ -71,6 +78,10 @@ impl Passwords {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.to_string());
         self.work(move || {
+            if is_bcrypt(&hash) {
+                return bcrypt::verify(password.expose_secret(), &hash)
+                    .map_err(|error| PasswordError::Failed(error.to_string()));
+            }
             let parsed =
                 PasswordHash::new(&hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
             let matches = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
@@ -79,13 +90,25 @@ impl Passwords {
         .await
     }
 
+    /// Whether the hash was made in another way than `hash` makes it today.
+    pub fn is_outdated(&self, hash: &str) -> bool {
+        let Ok(parsed) = PasswordHash::new(hash) else { return true };
+        let params = Params::try_from(&parsed);
+        let (today, version) = (self.argon2.params(), u32::from(Version::V0x13));
+        let same_cost = params.is_ok_and(|params| {
+            (params.m_cost(), params.t_cost(), params.p_cost())
+                == (today.m_cost(), today.t_cost(), today.p_cost())
+        });
+        parsed.algorithm != Algorithm::Argon2id.ident() || parsed.version != Some(version) || !same_cost
+    }
+
     async fn work<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
         let _place = self.queue.try_acquire().map_err(|_| PasswordError::Overloaded)?;
-        let worker =
-            Arc::clone(&self.workers).acquire_owned().await.map_err(|_| PasswordError::Overloaded)?;
+        let turn = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.workers).acquire_owned());
+        let Ok(Ok(worker)) = turn.await else { return Err(PasswordError::Overloaded) };
         let done = tokio::task::spawn_blocking(move || {
             let result = job();
             drop(worker);
@@ -93,6 +116,26 @@ impl Passwords {
         });
         done.await.map_err(|error| PasswordError::Failed(error.to_string()))?
     }
+}
+
+/// Whether it is a hash of bcrypt that `verify` takes, of a cost at which it ends within a few seconds.
+pub fn is_bcrypt_within(hash: &str, highest_cost: u32) -> bool {
+    let parts = hash.parse::<bcrypt::HashParts>();
+    is_bcrypt(hash) && parts.is_ok_and(|parts| (4..=highest_cost).contains(&parts.get_cost()))
+}
+
+/// Whether it is a hash of argon2id that `verify` takes, of no more than this cost.
+pub fn is_argon2id_within(hash: &str, most_memory_kib: u32, most_passes: u32) -> bool {
+    let Ok(parsed) = PasswordHash::new(hash) else { return false };
+    let whole = parsed.salt.is_some() && parsed.hash.is_some();
+    let bounded = Params::try_from(&parsed).is_ok_and(|params| {
+        params.m_cost() <= most_memory_kib && params.t_cost() <= most_passes && params.p_cost() <= 16
+    });
+    parsed.algorithm == Algorithm::Argon2id.ident() && whole && bounded
+}
+
+fn is_bcrypt(hash: &str) -> bool {
+    BCRYPT.iter().any(|version| hash.starts_with(version))
 }
 
 impl From<PasswordError> for common_utils::http::Problem {
@@ -122,5 +165,54 @@ mod tests {
         assert!(passwords.verify(secret("correct horse"), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify(secret("battery staple"), Some(hash)).await.unwrap());
         assert!(!passwords.verify(secret("correct horse"), None).await.unwrap());
+    }
+    /// The same password, as two other implementations have hashed it.
+    #[tokio::test]
+    async fn hashes_of_bcrypt_are_verified_and_outdated() {
+        let passwords = Passwords::new(64, 1).unwrap();
+        let hash = bcrypt::hash("correct horse", 4).unwrap();
+        for version in BCRYPT {
+            let hash = format!("{version}{}", &hash[4..]);
+            assert!(is_bcrypt_within(&hash, 14) && passwords.is_outdated(&hash), "{version}");
+            assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap(), "{version}");
+            assert!(!passwords.verify("battery staple".into(), Some(hash)).await.unwrap(), "{version}");
+        }
+        // From the test vectors of OpenBSD's bcrypt, as crypt_blowfish publishes them.
+        let published = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+        assert!(passwords.verify("U*U".into(), Some(published.to_owned())).await.unwrap());
+        assert!(!is_bcrypt_within(&hash.replace("$04$", "$15$"), 14), "it would take seconds");
+        assert!(!is_bcrypt_within("$2b$04$short", 14) && !is_bcrypt_within("$1$abc$def", 14));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_outdated() {
+        let today = Passwords::new(64, 1).unwrap();
+        let hash = today.hash("correct horse".into()).await.unwrap();
+        assert!(!today.is_outdated(&hash));
+        for (memory, passes) in [(128, 1), (64, 2)] {
+            let other = Passwords::new(memory, passes).unwrap();
+            assert!(other.is_outdated(&hash));
+            assert!(other.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        }
+        assert!(is_argon2id_within(&hash, 64, 1) && !is_argon2id_within(&hash, 63, 1));
+        assert!(!is_argon2id_within(&hash.replace("argon2id", "argon2i"), 64, 1));
+        assert!(today.is_outdated(&hash.replace("argon2id", "argon2i")) && today.is_outdated("nonsense"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_would_wait_long_for_a_turn_is_refused() {
+        let passwords = Passwords::new(64, 1).unwrap();
+        let all = u32::try_from(passwords.workers.available_permits()).unwrap();
+        let busy = Arc::clone(&passwords.workers).acquire_many_owned(all).await.unwrap();
+        let refused = passwords.hash("correct horse".into()).await;
+        assert!(matches!(refused, Err(PasswordError::Overloaded)));
+        drop(busy);
+        assert!(passwords.hash("correct horse".into()).await.is_ok());
+        let waiting = Arc::clone(&passwords.queue)
+            .acquire_many_owned(u32::try_from(LONGEST_QUEUE).unwrap())
+            .await
+            .unwrap();
+        assert!(matches!(passwords.hash("correct horse".into()).await, Err(PasswordError::Overloaded)));
+        drop(waiting);
     }
 }
