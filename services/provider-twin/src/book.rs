@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{error::Refusal, messages::Message, money::Kobo, webhooks::Delivery};
+use crate::{error::Refusal, money::Kobo, webhooks::Delivery};
 
 /// The bank behind every virtual account.
 pub(crate) const BANK_NAME: &str = "Providus Bank";
@@ -25,7 +25,6 @@ pub(crate) struct Book {
     /// Oldest first.
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) deliveries: VecDeque<Delivery>,
-    pub(crate) messages: VecDeque<Message>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

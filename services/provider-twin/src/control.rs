@@ -135,7 +135,7 @@ pub(crate) async fn book(State(twin): State<Arc<Twin>>, Params(query): Params<Bo
                 "customers": book.customers.len(),
                 "transactions": book.transactions.len(),
                 "deliveries": book.deliveries.len(),
-                "messages": book.messages.len(),
+                "messages": twin.mailbox.count(),
             },
             "merchant": { "balance": Naira(book.merchant.balance) },
             "customers": customers,

@@ -1,7 +1,8 @@
 //! The simulated bank and KYC provider: the only simulated part of the platform.
 //!
 //! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, a BVN check under `/kyc`,
-//! and has control calls of its own under `/twin`. Its book is in memory, and in a file where one is named.
+//! and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
+//! file where one is named.
 //!
 //! A request: fault switch → key → handler → decision on the locked book → file → answer. Webhooks follow in the
 //! background.
@@ -90,6 +91,7 @@ fn router(twin: &Arc<Twin>) -> Router {
         .route("/inbound-transfers", post(control::inbound))
         .route("/book", get(control::book))
         .route("/messages", get(messages::list).post(messages::accept))
+        .route("/mailbox", get(messages::page))
         .route("/faults", post(faults::set));
     Router::new()
         .nest("/api/v1", bank)

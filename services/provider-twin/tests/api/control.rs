@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestTwin, text};
+use crate::support::{NOWHERE, TestTwin, config, text};
 
 #[tokio::test]
 async fn bad_inbound_transfers_are_refused() {
@@ -84,4 +84,39 @@ async fn messages_are_kept_to_be_looked_at() {
     assert_eq!(bodies("/twin/messages").await.len(), 3);
     assert_eq!(send("pigeon", "ada@example.com", "x").await.status, 400);
     assert_eq!(send("email", " ", "x").await.status, 400);
+    assert_eq!(send("email", "a", &"x".repeat(10_001)).await.status, 400);
+    assert_eq!(twin.look("/twin/book").await.body["counts"]["messages"], 3);
+}
+
+#[tokio::test]
+async fn people_read_messages_on_a_page_that_runs_nothing() {
+    let twin = TestTwin::start().await;
+    let script =
+        json!({ "channel": "sms", "to": "+2348020000001", "body": "<script>alert('1')</script> & more" });
+    twin.control("/twin/messages", &script).await;
+    let page = reqwest::get(format!("{}/twin/mailbox?to=%2B2348020000001", twin.address)).await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let text = page.text().await.unwrap();
+    assert!(text.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; more"), "{text}");
+    assert!(!text.contains("<script"), "{text}");
+    let other =
+        reqwest::get(format!("{}/twin/mailbox?to=\"><b>", twin.address)).await.unwrap().text().await.unwrap();
+    assert!(other.contains("No messages.") && other.contains("value=\"&quot;&gt;&lt;b&gt;\""), "{other}");
+}
+
+#[tokio::test]
+async fn no_message_is_written_to_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("book.json");
+    let twin = TestTwin::with(config(NOWHERE, Some(&file))).await;
+    twin.customer(1).await;
+    for number in 0..3 {
+        let message =
+            json!({ "channel": "email", "to": "ada@example.com", "body": format!("secret {number}") });
+        assert_eq!(twin.control("/twin/messages", &message).await.status, 201);
+    }
+    assert_eq!(twin.look("/twin/messages").await.body["items"].as_array().unwrap().len(), 3);
+    twin.stop().await;
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("secret"));
 }
