@@ -173,6 +173,8 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserVerified>(),
         Contract::of::<UserUpdated>(),
         Contract::of::<UserTierChanged>(),
+        Contract::of::<UserDeactivated>(),
+        Contract::of::<UserPasswordChanged>(),
         Contract::of::<WalletCreated>(),
         Contract::of::<WalletFrozen>(),
         Contract::of::<WalletUnfrozen>(),

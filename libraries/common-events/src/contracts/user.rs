@@ -18,6 +18,12 @@ pub struct UserSnapshot {
     /// E.164.
     #[schemars(example = &"+2348030000001")]
     pub phone_number: String,
+    /// Whether they have proved that they read what is sent to the address. Not in events of before November 2026.
+    #[schemars(example = true)]
+    pub email_verified: Option<bool>,
+    /// The same of the phone number.
+    #[schemars(example = true)]
+    pub phone_verified: Option<bool>,
     #[schemars(example = &"Ada")]
     pub first_name: String,
     #[schemars(example = &"Obi")]
@@ -37,8 +43,10 @@ events! { Topic::User, UserSnapshot, "user", user_id:
     UserRegistered = "identity.user.registered";
     /// A person reached a KYC tier.
     UserVerified = "identity.user.verified";
-    /// Profile, roles or status changed.
+    /// Profile, contacts, roles or status changed.
     UserUpdated = "identity.user.updated";
+    /// A person has closed their account. `identity.user.updated` stands beside it, with the status.
+    UserDeactivated = "identity.user.deactivated";
 }
 
 /// A KYC tier, before and now. What the evidence says stays with identity-service.
@@ -62,4 +70,20 @@ events! { Topic::User, TierChangeSnapshot, "user", user_id:
     /// The KYC tier of a person is another one from now on. It stands beside `identity.user.verified`, which tells who they are and
     /// that something was verified.
     UserTierChanged = "identity.user.tier_changed";
+}
+
+/// That a password is another one. Nothing about the password itself leaves identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordChangeSnapshot {
+    pub user_id: Uuid,
+    /// `change` by who knew the one before, `reset` by who had forgotten it.
+    #[schemars(example = &"change")]
+    pub reason: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, PasswordChangeSnapshot, "user", user_id:
+    /// A person has another password; their other sessions have ended.
+    UserPasswordChanged = "identity.user.password_changed";
 }

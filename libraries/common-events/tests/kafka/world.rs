@@ -238,6 +238,8 @@ fn registered(user_id: Uuid, name: &str) -> NewEvent {
         user_id,
         email: "ada@example.com".to_owned(),
         phone_number: "+2348030000001".to_owned(),
+        email_verified: Some(true),
+        phone_verified: None,
         first_name: name.to_owned(),
         last_name: "Obi".to_owned(),
         kyc_tier: 0,

@@ -27,6 +27,7 @@ const KEPT: &[&str] = &[
     "decidedAt",
     "deliveries",
     "deliveryId",
+    "emailVerified",
     "endpointId",
     "entryId",
     "evidence",
@@ -50,6 +51,7 @@ const KEPT: &[&str] = &[
     "origin",
     "periodFrom",
     "periodTo",
+    "phoneVerified",
     "postedAt",
     "priority",
     "provider",
@@ -160,8 +162,9 @@ mod tests {
     use common_events::{
         Actor,
         contracts::{
-            Amount, EntrySnapshot, TierChangeSnapshot, TransactionSnapshot, UserSnapshot,
-            VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
+            Amount, EntrySnapshot, PasswordChangeSnapshot, TierChangeSnapshot, TransactionSnapshot,
+            UserSnapshot, VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot,
+            WebhookResendSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -200,6 +203,8 @@ mod tests {
             user_id: id,
             email: "ada@example.com".to_owned(),
             phone_number: "+2348030000001".to_owned(),
+            email_verified: Some(true),
+            phone_verified: None,
             first_name: "Ada".to_owned(),
             last_name: "Obi".to_owned(),
             kyc_tier: 1,
@@ -208,6 +213,7 @@ mod tests {
             created_at: at,
         };
         assert_eq!(redacted(&user), ["email", "firstName", "lastName", "phoneNumber"]);
+        assert_eq!(Record::of(&event(&user)).unwrap().details["emailVerified"], true);
         let account = VirtualAccountSnapshot {
             wallet_id: id,
             user_id: id,
@@ -283,6 +289,7 @@ mod tests {
             reason: Some("moving".to_owned()),
             changed_at: at,
         };
+        let password = PasswordChangeSnapshot { user_id: id, reason: "reset".to_owned(), changed_at: at };
         let resend = WebhookResendSnapshot {
             endpoint_id: id,
             delivery_id: Some(id),
@@ -297,6 +304,7 @@ mod tests {
         };
         whole(serde_json::to_value(&bounds).unwrap());
         whole(serde_json::to_value(&tier).unwrap());
+        whole(serde_json::to_value(&password).unwrap());
         whole(serde_json::to_value(&endpoint).unwrap());
         whole(serde_json::to_value(&resend).unwrap());
     }

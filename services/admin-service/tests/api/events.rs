@@ -77,6 +77,8 @@ pub(crate) fn support(id: Uuid) -> UserUpdated {
         user_id: id,
         email: "ada@example.com".to_owned(),
         phone_number: "+2348030000001".to_owned(),
+        email_verified: Some(true),
+        phone_verified: None,
         first_name: "Ada".to_owned(),
         last_name: "Obi".to_owned(),
         kyc_tier: 0,

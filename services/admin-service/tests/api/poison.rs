@@ -98,6 +98,8 @@ impl Neighbour {
                 user_id,
                 email: "ada@example.com".to_owned(),
                 phone_number: "+2348030000001".to_owned(),
+                email_verified: Some(true),
+                phone_verified: None,
                 first_name: name.clone(),
                 last_name: "Obi".to_owned(),
                 kyc_tier: 0,

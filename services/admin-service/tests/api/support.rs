@@ -28,6 +28,8 @@ pub(crate) fn user(id: Uuid, first_name: &str) -> UserSnapshot {
         user_id: id,
         email: format!("{}@example.com", first_name.to_lowercase()),
         phone_number: "+2348030000001".to_owned(),
+        email_verified: None,
+        phone_verified: None,
         first_name: first_name.to_owned(),
         last_name: "Obi".to_owned(),
         kyc_tier: 1,

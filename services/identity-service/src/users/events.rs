@@ -11,6 +11,8 @@ impl From<&User> for UserSnapshot {
             user_id: user.id.uuid(),
             email: user.email.as_str().to_owned(),
             phone_number: user.phone_number.as_str().to_owned(),
+            email_verified: Some(user.email_verified),
+            phone_verified: Some(user.phone_verified),
             first_name: user.first_name.as_str().to_owned(),
             last_name: user.last_name.as_str().to_owned(),
             kyc_tier: user.kyc_tier,

@@ -60,6 +60,8 @@ impl Platform {
             user_id: customer.person.id,
             email: customer.person.email.clone(),
             phone_number: customer.person.phone.clone(),
+            email_verified: Some(true),
+            phone_verified: None,
             first_name: customer.person.first.clone(),
             last_name: customer.person.last.clone(),
             kyc_tier: 0,

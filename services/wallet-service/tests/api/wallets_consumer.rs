@@ -26,6 +26,8 @@ fn snapshot(user: UserId) -> UserSnapshot {
         user_id: user.uuid(),
         email: "ada@example.com".to_owned(),
         phone_number: "+2348031234567".to_owned(),
+        email_verified: Some(true),
+        phone_verified: None,
         first_name: "Ada".to_owned(),
         last_name: "Obi".to_owned(),
         kyc_tier: 0,
