@@ -13,6 +13,7 @@ use common_events::{health::KafkaCheck, registry, workers::Workers};
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
+    crypto::sealing::Sealer,
     http::{docs, health::Check, server},
 };
 use tokio::net::TcpListener;
@@ -22,13 +23,20 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
-    auth::{self, Auth},
+    allowances::Allowances,
+    auth::{self, Auth, policy::PasswordPolicy},
+    codes::Codes,
     config::Config,
+    contacts::{self, Contacts},
     crypto::pii::PiiKeys,
+    deactivation::{self, Deactivation},
     internal, jwks,
     kyc::{self, HttpKycProvider, Kyc},
     metrics, migrations,
+    notices::{self, Notices, entity::Channel},
+    passwords::{self, PasswordChanges, proof::Proofs},
     sessions::{self, AccessTokens, Sessions},
+    tidy,
     users::{self, Users},
 };
 
@@ -41,6 +49,9 @@ pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
     pub(crate) kyc: Kyc,
+    pub(crate) contacts: Contacts,
+    pub(crate) passwords: PasswordChanges,
+    pub(crate) deactivation: Deactivation,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -54,7 +65,7 @@ impl FromRef<AppState> for Authenticator {
 pub struct App {
     config: Config,
     pool: PgPool,
-    sessions: Sessions,
+    state: AppState,
     router: Router,
 }
 
@@ -78,13 +89,13 @@ impl App {
 
     fn on(pool: PgPool, config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
         metrics::register();
+        notices::register();
         let checks: Vec<Box<dyn Check>> =
             vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
         let state = AppState::new(&config, &pool, services, clock)?;
-        let sessions = state.sessions.clone();
-        let api = Router::from(public()).merge(internal::router()).with_state(state);
+        let api = Router::from(public()).merge(internal::router()).with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { config, pool, sessions, router })
+        Ok(Self { config, pool, state, router })
     }
 
     pub fn config(&self) -> &Config {
@@ -99,10 +110,10 @@ impl App {
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
-        let Self { config, pool, sessions, router } = self;
+        let Self { config, pool, state, router } = self;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
-        workers.spawn(|shutdown| sessions.keep_purging(shutdown));
+        state.work(&workers);
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
         pool.close().await;
@@ -126,6 +137,14 @@ impl AppState {
         let lifetime = TimeDelta::from_std(config.tokens.session_lifetime)?;
         let sessions = Sessions { pool: pool.clone(), clock: Arc::clone(&clock), access, lifetime };
         let users = Users { pool: pool.clone(), clock: Arc::clone(&clock) };
+        let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
+        let policy = PasswordPolicy::new(config.second_factors);
+        let key = notices::key(&config.keys_dir)?;
+        let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
+        let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
+        let codes = Codes::new(pool.clone(), Arc::clone(&clock), notices.clone(), allowances.clone(), &key)?;
+        let proofs =
+            Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             auth: Auth {
@@ -133,7 +152,39 @@ impl AppState {
                 clock: Arc::clone(&clock),
                 users: users.clone(),
                 sessions: sessions.clone(),
-                passwords: Passwords::new(config.passwords.memory_kib, config.passwords.passes)?,
+                passwords: passwords.clone(),
+                policy,
+                codes: codes.clone(),
+                notices: notices.clone(),
+            },
+            contacts: Contacts {
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                codes,
+                notices: notices.clone(),
+                allowances: allowances.clone(),
+                proofs: proofs.clone(),
+            },
+            passwords: PasswordChanges {
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                users: users.clone(),
+                sessions: sessions.clone(),
+                passwords,
+                policy,
+                proofs: proofs.clone(),
+                notices: notices.clone(),
+                allowances,
+                sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
+                config: config.resets.clone(),
+                wake: Arc::default(),
+            },
+            deactivation: Deactivation {
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                sessions: sessions.clone(),
+                proofs,
+                notices,
             },
             kyc: Kyc {
                 pool,
@@ -147,6 +198,17 @@ impl AppState {
             sessions,
         })
     }
+
+    /// What this service does beside answering.
+    fn work(&self, workers: &Workers) {
+        workers.spawn(|shutdown| self.sessions.clone().keep_purging(shutdown));
+        for channel in Channel::ALL {
+            workers.spawn(|shutdown| self.contacts.notices.clone().send(channel, shutdown));
+        }
+        workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
+        workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
+        workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
+    }
 }
 
 /// What the gateway routes to.
@@ -155,6 +217,9 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(auth::routes::router())
         .merge(sessions::routes::router())
         .merge(users::routes::router())
+        .merge(contacts::routes::router())
+        .merge(passwords::routes::router())
+        .merge(deactivation::routes::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }
@@ -164,6 +229,6 @@ pub fn openapi() -> OpenApi {
     docs::finish(
         public().into_openapi(),
         "Identity",
-        "Registering, logging in, sessions, profile and verification of people.",
+        "Registering, logging in, sessions, profile, contacts, passwords and verification of people.",
     )
 }

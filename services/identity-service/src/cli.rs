@@ -21,8 +21,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     SERVICE_NAME,
-    auth::{self, error::AuthError},
+    auth::{self, error::AuthError, policy::PasswordPolicy},
     config::{Config, PasswordConfig},
+    import::Import,
     users::{
         Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
@@ -39,6 +40,10 @@ pub enum UsersCommand {
     CreateStaff(CreateStaff),
     /// Give a role to somebody who has an account.
     GrantRole(GrantRole),
+    /// Open an account again that its owner deactivated.
+    Reactivate(Reactivate),
+    /// Bring people in from another system, with the hashes of their passwords.
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +71,12 @@ pub struct GrantRole {
     /// support, compliance, finance or admin
     #[arg(long, value_parser = staff_role)]
     role: Role,
+}
+
+#[derive(Debug, Args)]
+pub struct Reactivate {
+    #[arg(long)]
+    email: Email,
 }
 
 fn staff_role(name: &str) -> Result<Role, String> {
@@ -98,6 +109,11 @@ impl UsersCommand {
         let report = match self {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,
+            Self::Reactivate(command) => command.run(&users).await?,
+            Self::Import(command) => {
+                let (message, whole) = command.run(users.pool, users.clock).await?;
+                Report { message, exit: if whole { 0 } else { 2 } }
+            }
         };
         if report.exit == 0 {
             println!("{}", report.message);
@@ -116,7 +132,8 @@ impl CreateStaff {
         let (email, role) = (self.email.as_str().to_owned(), self.role.name());
         let (first_name, last_name) = self.name;
         let new = NewUser { email: self.email, phone_number: self.phone, first_name, last_name };
-        match auth::create_staff(users, &passwords, new, self.role, password).await {
+        let policy = PasswordPolicy::new(Config::second_factors(env)?);
+        match auth::create_staff(users, (&passwords, policy), new, self.role, password).await {
             Ok(user) => Ok(Report { message: format!("made {role} account {email}: {}", user.id), exit: 0 }),
             Err(AuthError::Weak(weak)) => {
                 Ok(Report { message: format!("the password {weak}; nothing was made"), exit: 2 })
@@ -146,6 +163,27 @@ impl GrantRole {
                 exit: 4,
             }),
             Err(error) => Err(error).context("the role could not be granted"),
+        }
+    }
+}
+
+impl Reactivate {
+    async fn run(self, users: &Users) -> anyhow::Result<Report> {
+        let email = self.email.as_str().to_owned();
+        match users.reactivate(&Identifier::Email(self.email)).await {
+            Ok(Outcome::Executed) => Ok(Report { message: format!("{email} is active again"), exit: 0 }),
+            Ok(Outcome::AlreadyApplied) => {
+                Ok(Report { message: format!("{email} is active already"), exit: 0 })
+            }
+            Err(UserError::Suspended) => Ok(Report {
+                message: format!("{email} is suspended, which its owner has not done; nothing was changed"),
+                exit: 2,
+            }),
+            Err(UserError::NotFound) => Ok(Report {
+                message: format!("there is no account with the e-mail address {email}"),
+                exit: 4,
+            }),
+            Err(error) => Err(error).context("the account could not be opened again"),
         }
     }
 }

@@ -10,7 +10,7 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 
-use crate::{SERVICE_NAME, kyc::HttpKycConfig};
+use crate::{SERVICE_NAME, kyc::HttpKycConfig, notices::config::NoticeConfig, passwords::ResetConfig};
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
@@ -25,6 +25,10 @@ pub struct Config {
     pub keys_dir: PathBuf,
     pub tokens: TokenConfig,
     pub passwords: PasswordConfig,
+    /// Whether people may have a second factor; without, passwords are longer.
+    pub second_factors: bool,
+    pub resets: ResetConfig,
+    pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
 }
 
@@ -55,6 +59,9 @@ impl Config {
                 session_lifetime: env.duration("JWT_REFRESH_EXPIRES_IN", Duration::from_hours(7 * 24))?,
             },
             passwords: PasswordConfig::from_env(env)?,
+            second_factors: Self::second_factors(env)?,
+            resets: ResetConfig::from_env(env)?,
+            notices: NoticeConfig::from_env(env)?,
             kyc: HttpKycConfig {
                 base_url: env.text("KYC_BASE_URL", "http://127.0.0.1:4010"),
                 api_key: env.secret("KYC_API_KEY"),
@@ -78,6 +85,15 @@ impl Config {
             return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
         }
         Ok(())
+    }
+
+    /// `SECOND_FACTORS`, `on` unless it is `off`.
+    pub(crate) fn second_factors(env: &Env) -> Result<bool, ConfigError> {
+        match env.text("SECOND_FACTORS", "on").as_str() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(ConfigError::new("SECOND_FACTORS must be on or off")),
+        }
     }
 
     /// All that the commands beside `serve` need.

@@ -1,22 +1,34 @@
 //! identity-service: who people are, how they sign in, and what is verified of them.
 //!
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `sessions` (refreshing and
-//! logging out), `kyc` (the bank verification number). `internal` is what other services may ask.
+//! logging out), `contacts` (proving and changing an address or number), `passwords` (changing and resetting),
+//! `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people, `codes` what is in some of
+//! them, `allowances` how often something may be done. `import` brings people in from another system. `internal` is what other services may ask.
 
+mod allowances;
 mod app;
 mod auth;
 pub mod cli;
+mod codes;
 pub mod config;
+mod contacts;
 mod crypto;
+mod deactivation;
+mod import;
 mod internal;
 mod jwks;
 mod kyc;
 mod metrics;
+mod notices;
+mod passwords;
 mod sessions;
+mod tidy;
 mod users;
 
 pub use app::{App, openapi};
 pub use kyc::HttpKycConfig;
+pub use notices::config as notice_config;
+pub use passwords::ResetConfig;
 
 /// In labels of metrics, and the prefix of its variables.
 pub const SERVICE: &str = "identity";

@@ -6,6 +6,7 @@ use common_utils::http::Problem;
 
 use super::policy::WeakPassword;
 use crate::{
+    codes::error::CodeError,
     sessions::error::{SessionError, inactive},
     users::error::UserError,
 };
@@ -25,6 +26,8 @@ pub(crate) enum AuthError {
     Encoding(#[from] serde_json::Error),
     #[error(transparent)]
     Password(#[from] PasswordError),
+    #[error(transparent)]
+    Code(#[from] CodeError),
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
@@ -50,6 +53,7 @@ impl From<AuthError> for Problem {
             AuthError::KeyReused => idempotency::reused(),
             AuthError::Encoding(_) => Self::internal(error),
             AuthError::Password(error) => error.into(),
+            AuthError::Code(error) => error.into(),
             AuthError::Session(error) => error.into(),
             AuthError::User(error) => error.into(),
         }

@@ -11,11 +11,14 @@ use common_db::{
     idempotency::{self, Claim, IdempotencyKey, RequestHash},
 };
 use common_events::{Actor, EventContext, contracts::UserRegistered};
-use common_utils::clock::SharedClock;
+use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
 
 use crate::{
-    SERVICE_NAME, metrics,
+    SERVICE_NAME,
+    codes::Codes,
+    metrics,
+    notices::Notices,
     sessions::{IssuedTokens, Sessions},
     users::{
         self, Identifier, Users,
@@ -23,6 +26,7 @@ use crate::{
     },
 };
 use error::AuthError;
+use policy::PasswordPolicy;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Auth {
@@ -31,6 +35,9 @@ pub(crate) struct Auth {
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
+    pub(crate) policy: PasswordPolicy,
+    pub(crate) codes: Codes,
+    pub(crate) notices: Notices,
 }
 
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl Auth {
         password: SecretString,
         key: Option<IdempotencyKey>,
     ) -> Result<Registered, AuthError> {
-        policy::check(&password, &new)?;
+        self.policy.check(&password, &new)?;
         let hash = self.passwords.hash(password.clone()).await?;
         let user = User::register(new, None, self.clock.now());
         let mut op = common_db::begin(&self.pool).await?;
@@ -70,8 +77,10 @@ impl Auth {
             }
         }
         insert_in_op(&mut op, &user, &hash, Actor::user(user.id)).await?;
+        self.codes.welcome_in_op(&mut op, &user).await?;
         let tokens = self.sessions.open_in_op(&mut op, &user).await?;
         op.commit().await?;
+        self.notices.wake();
         metrics::registered();
         tracing::info!(user_id = %user.id, "registered");
         Ok(Registered { signed_in: SignedIn { user, tokens }, replayed: false })
@@ -131,7 +140,7 @@ impl Auth {
             None => None,
         };
         let (known, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
-        let matches = self.passwords.verify(password, hash).await?;
+        let matches = self.passwords.verify(password.clone(), hash.clone()).await?;
         let id = known.filter(|_| matches).ok_or_else(|| {
             tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
             AuthError::InvalidCredentials
@@ -141,22 +150,41 @@ impl Auth {
             tracing::warn!(user_id = %id, status = user.status.name(), "login to an account that is not active");
             return Err(AuthError::Inactive);
         }
+        if let Some(hash) = hash {
+            self.keep_up_to_date(id, &hash, password).await;
+        }
         let mut op = common_db::begin(&self.pool).await?;
         let tokens = self.sessions.open_in_op(&mut op, &user).await?;
         op.commit().await?;
         Ok(SignedIn { user, tokens })
+    }
+
+    /// Hashes a password that was right with today's algorithm and cost, where it is stored with others. What goes wrong is put
+    /// right by the next login.
+    async fn keep_up_to_date(&self, id: UserId, hash: &str, password: SecretString) {
+        if !self.passwords.is_outdated(hash) {
+            return;
+        }
+        let rehashed = async {
+            let new = self.passwords.hash(password).await?;
+            repo::rehash(&self.pool, id, hash, &new).await.map_err(AuthError::from)
+        };
+        match rehashed.await {
+            Ok(()) => tracing::info!(user_id = %id, "password hashed anew"),
+            Err(error) => tracing::warn!(user_id = %id, %error, "the password could not be hashed anew"),
+        }
     }
 }
 
 /// Makes a member of staff, as an operator on the machine asks for.
 pub(crate) async fn create_staff(
     users: &Users,
-    passwords: &Passwords,
+    (passwords, policy): (&Passwords, PasswordPolicy),
     new: NewUser,
     role: Role,
     password: SecretString,
 ) -> Result<User, AuthError> {
-    policy::check(&password, &new)?;
+    policy.check(&password, &new)?;
     let hash = passwords.hash(password).await?;
     let user = User::register(new, Some(role), users.clock.now());
     let mut op = common_db::begin(&users.pool).await?;

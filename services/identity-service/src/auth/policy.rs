@@ -8,7 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::users::entity::NewUser;
 
+/// With a second factor beside it.
 const SHORTEST: usize = 8;
+/// Where it is the only factor.
+const SHORTEST_ALONE: usize = 15;
 const LONGEST: usize = 128;
 /// Parts of a name shorter than this are in too many good passwords.
 const SHORTEST_PART: usize = 3;
@@ -23,8 +26,8 @@ static COMMON: LazyLock<HashSet<String>> = LazyLock::new(|| {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WeakPassword {
-    #[error("must have at least {SHORTEST} characters")]
-    TooShort,
+    #[error("must have at least {0} characters")]
+    TooShort(usize),
     #[error("must have at most {LONGEST} characters")]
     TooLong,
     #[error("is one of the passwords that are guessed first")]
@@ -38,31 +41,44 @@ impl WeakPassword {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::TooLong => "length",
-            Self::TooShort | Self::Common | Self::Personal => "weak_password",
+            Self::TooShort(_) | Self::Common | Self::Personal => "weak_password",
         }
     }
 }
 
-/// Whether the password has a length that we take.
-pub(crate) fn check_length(password: &SecretString) -> Result<(), WeakPassword> {
-    match password.expose_secret().chars().count() {
-        ..SHORTEST => Err(WeakPassword::TooShort),
-        SHORTEST..=LONGEST => Ok(()),
-        _ => Err(WeakPassword::TooLong),
-    }
+/// The rules of a deployment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PasswordPolicy {
+    shortest: usize,
 }
 
-/// Whether this person may have this password.
-pub(crate) fn check(password: &SecretString, user: &NewUser) -> Result<(), WeakPassword> {
-    check_length(password)?;
-    let password = Zeroizing::new(password.expose_secret().to_lowercase());
-    if COMMON.contains(password.as_str()) {
-        return Err(WeakPassword::Common);
+impl PasswordPolicy {
+    /// Without second factors, the password has to be longer.
+    pub(crate) fn new(second_factors: bool) -> Self {
+        Self { shortest: if second_factors { SHORTEST } else { SHORTEST_ALONE } }
     }
-    if personal_parts(user).iter().any(|part| password.contains(part.as_str())) {
-        return Err(WeakPassword::Personal);
+
+    /// Whether the password has a length that we take.
+    pub(crate) fn check_length(self, password: &SecretString) -> Result<(), WeakPassword> {
+        match password.expose_secret().chars().count() {
+            length if length < self.shortest => Err(WeakPassword::TooShort(self.shortest)),
+            length if length > LONGEST => Err(WeakPassword::TooLong),
+            _ => Ok(()),
+        }
     }
-    Ok(())
+
+    /// Whether this person may have this password.
+    pub(crate) fn check(self, password: &SecretString, user: &NewUser) -> Result<(), WeakPassword> {
+        self.check_length(password)?;
+        let password = Zeroizing::new(password.expose_secret().to_lowercase());
+        if COMMON.contains(password.as_str()) {
+            return Err(WeakPassword::Common);
+        }
+        if personal_parts(user).iter().any(|part| password.contains(part.as_str())) {
+            return Err(WeakPassword::Personal);
+        }
+        Ok(())
+    }
 }
 
 /// The words of the names, the e-mail address up to its `@`, the phone number without the country's code.
@@ -86,16 +102,23 @@ mod tests {
             first_name: "Ada Li".parse().unwrap(),
             last_name: "Òkè".parse().unwrap(),
         };
-        super::check(&password.into(), &user)
+        PasswordPolicy::new(true).check(&password.into(), &user)
     }
 
     #[test]
     fn length_is_counted_in_characters() {
-        assert_eq!(check("sevench"), Err(WeakPassword::TooShort));
-        assert_eq!(check("ọọọọọọọ"), Err(WeakPassword::TooShort));
+        assert_eq!(check("sevench"), Err(WeakPassword::TooShort(8)));
+        assert_eq!(check("ọọọọọọọ"), Err(WeakPassword::TooShort(8)));
         assert_eq!(check("ọọọọọọọọ"), Ok(()));
         assert_eq!(check(&"🙂".repeat(128)), Ok(()));
         assert_eq!(check(&"x".repeat(129)), Err(WeakPassword::TooLong));
+    }
+
+    #[test]
+    fn the_only_factor_is_longer() {
+        let alone = |password: &str| PasswordPolicy::new(false).check_length(&password.into());
+        assert_eq!(alone("fourteen chars"), Err(WeakPassword::TooShort(15)));
+        assert_eq!(alone("fifteen letters"), Ok(()));
     }
 
     #[test]

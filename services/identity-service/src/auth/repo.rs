@@ -6,7 +6,7 @@ use common_utils::ids::UserId;
 
 use crate::users::Identifier;
 
-/// A person's password hash, in PHC format.
+/// A person's password hash, in PHC format, or of bcrypt where it came from elsewhere.
 pub(crate) struct Credential {
     pub(crate) user_id: UserId,
     pub(crate) hash: String,
@@ -39,4 +39,17 @@ pub(crate) async fn find(pool: &PgPool, identifier: &Identifier) -> sqlx::Result
     )
     .fetch_optional(pool)
     .await
+}
+
+/// The same password under another hash. One that was changed meanwhile stays.
+pub(crate) async fn rehash(pool: &PgPool, user: UserId, old: &str, new: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE password_credentials SET hash = $3 WHERE user_id = $1 AND hash = $2",
+        user.uuid(),
+        old,
+        new,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }

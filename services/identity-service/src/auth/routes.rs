@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
-use super::{SignedIn, policy};
+use super::{SignedIn, policy::PasswordPolicy};
 use crate::{
     app::AppState,
     sessions::routes::TokensBody,
@@ -32,7 +32,7 @@ pub(crate) struct RegisterRequest {
     /// International (`+…`), or a Nigerian number in its national form.
     #[schema(example = "+2348031234567")]
     phone_number: String,
-    /// 8 to 128 characters of any kind; no common password, and without one's name, e-mail address or phone number.
+    /// 8 to 128 characters of any kind, at least 15 where there are no second factors; no common password, and without one's name, e-mail address or phone number.
     #[schema(value_type = String, format = Password, example = "correct horse battery staple", min_length = 8, max_length = 128)]
     password: SecretString,
     #[schema(example = "Ada", min_length = 1, max_length = 100)]
@@ -42,13 +42,13 @@ pub(crate) struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    fn parse(self) -> Result<(NewUser, SecretString), Problem> {
+    fn parse(self, policy: PasswordPolicy) -> Result<(NewUser, SecretString), Problem> {
         let mut errors = FieldErrors::new();
         let email = errors.take("email", self.email.parse());
         let phone_number = errors.take("phoneNumber", self.phone_number.parse());
         let first_name = errors.take("firstName", self.first_name.parse());
         let last_name = errors.take("lastName", self.last_name.parse());
-        if let Err(weak) = policy::check_length(&self.password) {
+        if let Err(weak) = policy.check_length(&self.password) {
             errors.push("password", weak.code(), weak.to_string());
         }
         let (Some(email), Some(phone_number), Some(first_name), Some(last_name)) =
@@ -90,7 +90,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// Register
 ///
-/// The account is made, its owner signed in, and `identity.user.registered` published, on which the first wallet is
+/// The account is made, its owner signed in and sent a code by e-mail and by SMS, and `identity.user.registered` published, on which the first wallet is
 /// made. Repeated with the same `Idempotency-Key`, content and password it answers as the first time, with new tokens.
 #[utoipa::path(
     post, path = "/api/v1/identity/register", tag = "identity",
@@ -109,7 +109,7 @@ async fn register(
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let key = IdempotencyKey::optional(&headers)?;
-    let (new, password) = request.parse()?;
+    let (new, password) = request.parse(state.auth.policy)?;
     let registered = state.auth.register(new, password, key).await?;
     let body = Json(SignedInAnswer::from(registered.signed_in));
     let response = (StatusCode::CREATED, body).into_response();

@@ -43,10 +43,20 @@ pub(crate) enum Decision {
     Ended,
 }
 
+/// Which of somebody's sessions end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All but this one.
+    Others(SessionId),
+    All,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndReason {
     Logout,
     Reuse,
+    PasswordChanged,
+    Deactivated,
 }
 
 impl EndReason {
@@ -54,6 +64,8 @@ impl EndReason {
         match self {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
+            Self::PasswordChanged => "password_changed",
+            Self::Deactivated => "deactivated",
         }
     }
 }

@@ -17,7 +17,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use common_auth::CurrentUser;
 use common_db::{Op, PgPool};
-use common_utils::clock::SharedClock;
+use common_events::Actor;
+use common_utils::{clock::SharedClock, ids::UserId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     users::{entity::User, error::UserError, repo as users_repo},
 };
 pub(crate) use access::{AccessTokens, IssuedTokens};
-use entity::{Decision, EndReason, Session};
+use entity::{Decision, EndReason, Session, Which};
 use error::SessionError;
 use token::RefreshToken;
 
@@ -97,6 +98,20 @@ impl Sessions {
         let ended = repo::log_out(&self.pool, caller.id, caller.claims.sid, token, now).await?;
         tracing::info!(user_id = %caller.id, session_id = %caller.claims.sid, ended, "logged out");
         Ok(())
+    }
+
+    /// Ends somebody's sessions that go on, and tells how many.
+    pub(crate) async fn end_in_op(
+        &self,
+        op: &mut Op,
+        user: UserId,
+        which: Which,
+        reason: EndReason,
+        by: Actor,
+    ) -> Result<u64, SessionError> {
+        let ended = repo::end_those_in_op(op, user, which, reason, self.clock.now()).await?;
+        tracing::info!(user_id = %user, ended, reason = reason.name(), by = ?by, "sessions ended");
+        Ok(ended)
     }
 
     /// Forgets sessions that expired long ago, until `shutdown`.

@@ -6,7 +6,7 @@ use common_utils::ids::UserId;
 use uuid::Uuid;
 
 use super::{
-    entity::{EndReason, Session, SessionId, StoredToken},
+    entity::{EndReason, Session, SessionId, StoredToken, Which},
     token::RefreshToken,
 };
 
@@ -121,6 +121,31 @@ pub(crate) async fn end_in_op(
     .execute(&mut **op)
     .await?;
     Ok(())
+}
+
+/// Ends somebody's sessions. Tells how many there were to end.
+pub(crate) async fn end_those_in_op(
+    op: &mut Op,
+    user: UserId,
+    which: Which,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let kept = match which {
+        Which::Others(kept) => Some(kept.uuid()),
+        Which::All => None,
+    };
+    let ended = sqlx::query!(
+        "UPDATE sessions SET ended_at = $3, end_reason = $4
+         WHERE user_id = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $2",
+        user.uuid(),
+        kept,
+        now,
+        reason.name(),
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(ended.rows_affected())
 }
 
 /// Ends the person's session `current` and the one of `token`, if it is theirs. Tells how many there were to end.

@@ -9,7 +9,7 @@ use common_utils::{
     ids::UserId,
 };
 
-use super::PersonName;
+use super::{ContactKind, Identifier, PersonName};
 
 /// Nothing about the person is verified.
 pub(crate) const TIER_NONE: i16 = 0;
@@ -100,6 +100,10 @@ pub(crate) struct TierChange {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NamesVerified;
 
+/// Somebody else than its owner has closed the account.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Suspended;
+
 impl User {
     pub(crate) fn register(new: NewUser, staff_role: Option<Role>, now: DateTime<Utc>) -> Self {
         Self {
@@ -143,6 +147,75 @@ impl User {
 
     pub(crate) fn grant(&mut self, role: Role) -> Outcome {
         if self.roles.insert(role) { Outcome::Executed } else { Outcome::AlreadyApplied }
+    }
+
+    pub(crate) fn contact(&self, kind: ContactKind) -> Identifier {
+        match kind {
+            ContactKind::Email => Identifier::Email(self.email.clone()),
+            ContactKind::Phone => Identifier::Phone(self.phone_number.clone()),
+        }
+    }
+
+    pub(crate) fn is_verified(&self, kind: ContactKind) -> bool {
+        match kind {
+            ContactKind::Email => self.email_verified,
+            ContactKind::Phone => self.phone_verified,
+        }
+    }
+
+    /// They have proved that they read what is sent to this contact, which is theirs from now on. Answers the one before.
+    pub(crate) fn prove(&mut self, contact: Identifier) -> Identifier {
+        let before = self.contact(contact.kind());
+        match contact {
+            Identifier::Email(email) => (self.email, self.email_verified) = (email, true),
+            Identifier::Phone(phone) => (self.phone_number, self.phone_verified) = (phone, true),
+        }
+        before
+    }
+
+    /// Where a forgotten password may be reset, for who tells this contact of theirs: there, or at the other one if only that is
+    /// verified. An address that was mistyped belongs to a stranger, and is trusted only while nothing better is known.
+    pub(crate) fn trusted_contact(&self, told: ContactKind) -> Identifier {
+        let other = match told {
+            ContactKind::Email => ContactKind::Phone,
+            ContactKind::Phone => ContactKind::Email,
+        };
+        let trusted = if !self.is_verified(told) && self.is_verified(other) { other } else { told };
+        self.contact(trusted)
+    }
+
+    /// Its owner has done with the account.
+    pub(crate) fn deactivate(&mut self) -> Result<Outcome, Suspended> {
+        match self.status {
+            UserStatus::Closed => Ok(Outcome::AlreadyApplied),
+            UserStatus::Suspended => Err(Suspended),
+            UserStatus::Active => {
+                self.status = UserStatus::Closed;
+                Ok(Outcome::Executed)
+            }
+        }
+    }
+
+    /// Only what its owner closed: who suspended it lifts that.
+    pub(crate) fn reactivate(&mut self) -> Result<Outcome, Suspended> {
+        match self.status {
+            UserStatus::Active => Ok(Outcome::AlreadyApplied),
+            UserStatus::Suspended => Err(Suspended),
+            UserStatus::Closed => {
+                self.status = UserStatus::Active;
+                Ok(Outcome::Executed)
+            }
+        }
+    }
+
+    /// What they told when they registered, as it is now.
+    pub(crate) fn particulars(&self) -> NewUser {
+        NewUser {
+            email: self.email.clone(),
+            phone_number: self.phone_number.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+        }
     }
 
     /// Reaches the tier; one that was reached stays. Tells what changed, if anything did.
@@ -191,5 +264,36 @@ mod tests {
         assert_eq!(user.grant(Role::Support), Outcome::Executed);
         assert_eq!(user.grant(Role::Support), Outcome::AlreadyApplied);
         assert_eq!(user.roles.iter().copied().collect::<Vec<_>>(), [Role::User, Role::Support]);
+    }
+    #[test]
+    fn what_is_proved_is_theirs_and_verified() {
+        let mut user = user();
+        let contact = Identifier::Email("other@example.com".parse().unwrap());
+        assert_eq!(user.prove(contact.clone()).as_str(), "ada@example.com");
+        assert_eq!((user.contact(ContactKind::Email), user.is_verified(ContactKind::Email)), (contact, true));
+        assert!(!user.is_verified(ContactKind::Phone));
+    }
+
+    #[test]
+    fn a_forgotten_password_is_reset_where_something_is_verified() {
+        let mut user = user();
+        let told = |user: &User, kind| user.trusted_contact(kind).kind();
+        assert_eq!(told(&user, ContactKind::Email), ContactKind::Email, "nothing better is known");
+        user.phone_verified = true;
+        assert_eq!(told(&user, ContactKind::Email), ContactKind::Phone);
+        user.email_verified = true;
+        assert_eq!(told(&user, ContactKind::Email), ContactKind::Email);
+    }
+
+    #[test]
+    fn what_its_owner_closed_is_opened_again_and_nothing_else() {
+        let mut user = user();
+        assert_eq!(user.reactivate(), Ok(Outcome::AlreadyApplied));
+        assert_eq!(user.deactivate(), Ok(Outcome::Executed));
+        assert_eq!(user.deactivate(), Ok(Outcome::AlreadyApplied));
+        assert_eq!(user.reactivate(), Ok(Outcome::Executed));
+        assert!(user.is_active());
+        user.status = UserStatus::Suspended;
+        assert_eq!((user.reactivate(), user.deactivate()), (Err(Suspended), Err(Suspended)));
     }
 }

@@ -27,10 +27,17 @@ use entity::{Outcome, ProfileChange, User};
 use error::UserError;
 
 /// How a person is found: by one of the two things only they have.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Identifier {
     Email(Email),
     Phone(PhoneNumber),
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContactKind {
+    Email,
+    Phone,
 }
 
 impl Identifier {
@@ -40,6 +47,13 @@ impl Identifier {
             text.parse().map(Self::Email).ok()
         } else {
             text.parse().map(Self::Phone).ok()
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ContactKind {
+        match self {
+            Self::Email(_) => ContactKind::Email,
+            Self::Phone(_) => ContactKind::Phone,
         }
     }
 
@@ -85,6 +99,22 @@ impl Users {
         let outcome = user.grant(role);
         if outcome == Outcome::Executed {
             self.save_in_op(&mut op, &user, Actor::service(SERVICE_NAME)).await?;
+        }
+        op.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Opens an account again that its owner deactivated.
+    pub(crate) async fn reactivate(&self, identifier: &Identifier) -> Result<Outcome, UserError> {
+        let id = self.find(identifier).await?.ok_or(UserError::NotFound)?.id;
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let outcome = user.reactivate()?;
+        if outcome == Outcome::Executed {
+            let now = self.clock.now();
+            repo::update_status_in_op(&mut op, &user, now).await?;
+            let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
+            publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
         }
         op.commit().await?;
         Ok(outcome)

@@ -88,6 +88,43 @@ pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -
     Ok(())
 }
 
+/// Writes how they are reached, and what of it is verified.
+pub(crate) async fn update_contacts_in_op(
+    op: &mut Op,
+    user: &User,
+    now: DateTime<Utc>,
+) -> Result<(), UserError> {
+    sqlx::query!(
+        "UPDATE users SET email = $2, phone_number = $3, email_verified = $4, phone_verified = $5, updated_at = $6
+         WHERE id = $1",
+        user.id.uuid(),
+        user.email.as_str(),
+        user.phone_number.as_str(),
+        user.email_verified,
+        user.phone_verified,
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn update_status_in_op(
+    op: &mut Op,
+    user: &User,
+    now: DateTime<Utc>,
+) -> Result<(), UserError> {
+    sqlx::query!(
+        "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1",
+        user.id.uuid(),
+        user.status.name(),
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, UserError> {
     let row = sqlx::query_as!(
         Row,

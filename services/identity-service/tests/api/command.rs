@@ -29,7 +29,7 @@ pub(crate) fn binary(db: &TestDb) -> Command {
 }
 
 /// Exit status, and what was printed to both streams.
-async fn run(world: &World, arguments: &[&str], input: &str) -> (i32, String) {
+pub(crate) async fn run(world: &World, arguments: &[&str], input: &str) -> (i32, String) {
     let mut child = binary(&world.db)
         .arg("users")
         .args(arguments)

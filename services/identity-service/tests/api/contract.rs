@@ -19,7 +19,7 @@ async fn the_keys_are_published_at_both_addresses() {
         assert_eq!(answer.body, serde_json::to_value(JwkSet::of([own.public_key()])).unwrap());
         assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     }
-    for file in ["jwt_ed25519.pem", "pii.key"] {
+    for file in ["jwt_ed25519.pem", "pii.key", "contacts.key"] {
         let mode = std::fs::metadata(world.keys.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
@@ -40,8 +40,20 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
             "/api/v1/identity/login",
             "/api/v1/identity/logout",
             "/api/v1/identity/me",
+            "/api/v1/identity/me/deactivate",
+            "/api/v1/identity/me/email",
+            "/api/v1/identity/me/email/confirm",
+            "/api/v1/identity/me/phone",
+            "/api/v1/identity/me/phone/confirm",
+            "/api/v1/identity/password/change",
+            "/api/v1/identity/password/forgot",
+            "/api/v1/identity/password/reset",
             "/api/v1/identity/refresh",
             "/api/v1/identity/register",
+            "/api/v1/identity/verification/email/confirm",
+            "/api/v1/identity/verification/email/send",
+            "/api/v1/identity/verification/phone/confirm",
+            "/api/v1/identity/verification/phone/send",
         ]
     );
     assert!(served["openapi"].as_str().unwrap().starts_with("3.1"));
@@ -104,6 +116,8 @@ async fn it_counts_from_zero() {
         "wallet_identity_registrations_total{service=\"identity\"}",
         "wallet_identity_kyc_checks_total{service=\"identity\",outcome=\"mismatch\"}",
         "wallet_identity_refresh_reuse_total{service=\"identity\"}",
+        "wallet_notices_total{service=\"identity\",channel=\"email\",outcome=\"failed\"}",
+        "wallet_notices_pending{service=\"identity\",channel=\"sms\"}",
     ] {
         assert!(page.contains(series), "{series} is not in\n{page}");
     }

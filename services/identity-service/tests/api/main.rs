@@ -7,10 +7,16 @@
 )]
 
 mod command;
+mod contacts;
 mod contract;
+mod deactivation;
+mod import;
 mod internal;
 mod kyc;
 mod login;
+mod mailbox;
+mod notices;
+mod passwords;
 mod process;
 mod profile;
 mod register;

@@ -12,14 +12,16 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 use identity_service::{
-    App, HttpKycConfig, SERVICE,
+    App, HttpKycConfig, ResetConfig, SERVICE,
     config::{Config, PasswordConfig, TokenConfig},
     migrations,
+    notice_config::NoticeConfig,
 };
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
@@ -34,6 +36,7 @@ pub(crate) struct World {
     pub(crate) address: String,
     pub(crate) client: reqwest::Client,
     pub(crate) services: ServiceTokens,
+    config: Config,
 }
 
 #[derive(Debug)]
@@ -74,12 +77,17 @@ impl World {
     }
 
     pub(crate) async fn with(kyc: HttpKycConfig, passwords: PasswordConfig) -> Self {
+        Self::configured(false, |config| (config.kyc, config.passwords) = (kyc, passwords)).await
+    }
+
+    /// `adjust` changes what is configured otherwise; `works` runs what the service does beside answering, too.
+    pub(crate) async fn configured(works: bool, adjust: impl FnOnce(&mut Config)) -> Self {
         let db = TestDb::create(SERVICE, &migrations()).await;
         let keys = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
-        let config = Config {
+        let mut config = Config {
             listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
             database: db.config.clone(),
             kafka: no_kafka(),
@@ -89,18 +97,32 @@ impl World {
                 access_lifetime: Duration::from_mins(15),
                 session_lifetime: Duration::from_hours(7 * 24),
             },
-            passwords,
-            kyc,
+            passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
+            second_factors: true,
+            resets: ResetConfig::default(),
+            notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
+            kyc: kyc_at(NOWHERE),
         };
-        let app = App::new(config, services.clone(), shared).unwrap();
+        adjust(&mut config);
+        let app = App::new(config.clone(), services.clone(), shared).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = app.router();
         tokio::spawn(async move {
-            let _app = app;
-            axum::serve(listener, router).await
+            if works {
+                return app.run(listener, CancellationToken::new()).await;
+            }
+            let router = app.router();
+            Ok(axum::serve(listener, router).await?)
         });
-        Self { db, keys, clock, address, client: reqwest::Client::new(), services }
+        Self { db, keys, clock, address, client: reqwest::Client::new(), services, config }
+    }
+
+    /// Another instance of the service, which does what it does beside answering.
+    pub(crate) async fn second_instance(&self) {
+        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
+        let app = App::new(self.config.clone(), self.services.clone(), clock).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        tokio::spawn(app.run(listener, CancellationToken::new()));
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

@@ -1,0 +1,64 @@
+//! A person closes their account: nobody signs in to it any more, and all its sessions end. What is in it stays, and support can
+//! open it again (`identity-service users reactivate`).
+
+mod error;
+pub(crate) mod routes;
+
+use common_db::PgPool;
+use common_events::{
+    Actor, EventContext,
+    contracts::{UserDeactivated, UserUpdated},
+};
+use common_utils::{clock::SharedClock, ids::UserId};
+use secrecy::SecretString;
+
+use self::error::DeactivationError;
+use crate::{
+    SERVICE_NAME,
+    notices::{Notices, entity::Message},
+    passwords::{self, proof::Proofs},
+    sessions::{
+        Sessions,
+        entity::{EndReason, Which},
+    },
+    users::{self, ContactKind, entity::Outcome, error::UserError},
+};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Deactivation {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) sessions: Sessions,
+    pub(crate) proofs: Proofs,
+    pub(crate) notices: Notices,
+}
+
+impl Deactivation {
+    /// What is closed stays so, and nothing is published again.
+    pub(crate) async fn deactivate(
+        &self,
+        id: UserId,
+        password: SecretString,
+    ) -> Result<(), DeactivationError> {
+        self.proofs.check(id, password).await?;
+        let now = self.clock.now();
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        if user.deactivate()? == Outcome::AlreadyApplied {
+            return Ok(());
+        }
+        users::repo::update_status_in_op(&mut op, &user, now).await?;
+        passwords::forget_resets_in_op(&mut op, id).await?;
+        let (which, reason) = (Which::All, EndReason::Deactivated);
+        while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
+        let notice = Message::account_deactivated(&user.contact(ContactKind::Email), now);
+        self.notices.write_in_op(&mut op, &[notice]).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
+        users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+        users::publish_in_op(&mut op, &context, &UserDeactivated((&user).into())).await?;
+        op.commit().await?;
+        self.notices.wake();
+        tracing::info!(user_id = %id, "account deactivated by its owner");
+        Ok(())
+    }
+}

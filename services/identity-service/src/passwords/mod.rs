@@ -1,0 +1,164 @@
+//! Another password: changed by who knows it, or reset by who has forgotten it.
+//!
+//! Both end sessions (a change all others, a reset all), tell the person, and publish `identity.user.password_changed`. Neither
+//! signs in. Hashing comes before the transaction; what has changed meanwhile is seen in it.
+
+pub(crate) mod config;
+mod error;
+mod forgotten;
+pub(crate) mod proof;
+mod repo;
+pub(crate) mod routes;
+mod token;
+
+use std::sync::Arc;
+
+use common_auth::{CurrentUser, password::Passwords};
+use common_db::{Op, PgPool};
+use common_events::{
+    Actor, EventContext,
+    contracts::{PasswordChangeSnapshot, UserPasswordChanged},
+};
+use common_utils::{clock::SharedClock, crypto::sealing::Sealer, ids::UserId};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+pub use self::config::ResetConfig;
+use self::{error::PasswordChangeError, proof::Proofs, token::ResetToken};
+use crate::{
+    SERVICE_NAME,
+    allowances::Allowances,
+    auth::policy::PasswordPolicy,
+    notices::{Notices, entity::Message},
+    sessions::{
+        Sessions,
+        entity::{EndReason, SessionId, Which},
+    },
+    users::{self, ContactKind, Users, entity::User, error::UserError},
+};
+
+/// What forgotten passwords are encrypted for.
+pub(crate) const PURPOSE: &str = "wallet-platform/forgotten-passwords/v1";
+
+#[derive(Debug, Clone)]
+pub(crate) struct PasswordChanges {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) users: Users,
+    pub(crate) sessions: Sessions,
+    pub(crate) passwords: Passwords,
+    pub(crate) policy: PasswordPolicy,
+    pub(crate) proofs: Proofs,
+    pub(crate) notices: Notices,
+    pub(crate) allowances: Allowances,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) config: ResetConfig,
+    /// Says that somebody has forgotten their password.
+    pub(crate) wake: Arc<Notify>,
+}
+
+/// By which way somebody came to another password.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// The hash that they proved to know.
+    Change {
+        known: &'a str,
+        session: SessionId,
+    },
+    Reset(&'a ResetToken),
+}
+
+impl By<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Change { .. } => "change",
+            Self::Reset(_) => "reset",
+        }
+    }
+
+    fn ends(self) -> Which {
+        match self {
+            Self::Change { session, .. } => Which::Others(session),
+            Self::Reset(_) => Which::All,
+        }
+    }
+}
+
+/// What was sent to reset a password with opens nothing any more.
+pub(crate) async fn forget_resets_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_resets_in_op(op, user).await
+}
+
+impl PasswordChanges {
+    pub(crate) async fn change(
+        &self,
+        caller: &CurrentUser,
+        current: SecretString,
+        new: SecretString,
+    ) -> Result<(), PasswordChangeError> {
+        let user = self.users.get(caller.id).await?;
+        if !user.is_active() {
+            return Err(PasswordChangeError::Inactive);
+        }
+        self.policy.check(&new, &user.particulars())?;
+        let known = self.proofs.check(caller.id, current).await?;
+        let hash = self.passwords.hash(new).await?;
+        let session = SessionId::from(caller.claims.sid);
+        self.set(caller.id, &hash, By::Change { known: &known, session }).await
+    }
+
+    /// Sets another password for who holds a token that was sent to them. The token is good once; a password that is refused
+    /// does not use it up.
+    pub(crate) async fn reset(
+        &self,
+        token: &ResetToken,
+        new: SecretString,
+    ) -> Result<(), PasswordChangeError> {
+        let id = repo::find_reset(&self.pool, token, self.clock.now()).await?;
+        let user = self.users.get(id.ok_or(PasswordChangeError::InvalidToken)?).await?;
+        if !user.is_active() {
+            return Err(PasswordChangeError::InvalidToken);
+        }
+        self.policy.check(&new, &user.particulars())?;
+        let hash = self.passwords.hash(new).await?;
+        self.set(user.id, &hash, By::Reset(token)).await
+    }
+
+    async fn set(&self, id: UserId, hash: &str, by: By<'_>) -> Result<(), PasswordChangeError> {
+        let now = self.clock.now();
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        if !user.is_active() {
+            return Err(PasswordChangeError::Inactive);
+        }
+        match by {
+            By::Change { known, .. } => {
+                let known = repo::replace_in_op(&mut op, id, known, hash, now).await?;
+                known.then_some(()).ok_or(PasswordChangeError::ChangedMeanwhile)?;
+            }
+            By::Reset(token) => {
+                let good = repo::use_reset_in_op(&mut op, id, token, now).await?;
+                good.then_some(()).ok_or(PasswordChangeError::InvalidToken)?;
+                repo::set_in_op(&mut op, id, hash, now).await?;
+            }
+        }
+        repo::delete_resets_in_op(&mut op, id).await?;
+        let (which, reason) = (by.ends(), EndReason::PasswordChanged);
+        while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
+        self.tell_in_op(&mut op, &user, by).await?;
+        op.commit().await?;
+        self.notices.wake();
+        tracing::info!(user_id = %id, by = by.name(), "password changed");
+        Ok(())
+    }
+
+    async fn tell_in_op(&self, op: &mut Op, user: &User, by: By<'_>) -> Result<(), PasswordChangeError> {
+        let now = self.clock.now();
+        let notice = Message::password_changed(&user.contact(ContactKind::Email), now);
+        self.notices.write_in_op(op, &[notice]).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
+        let reason = by.name().to_owned();
+        let change = PasswordChangeSnapshot { user_id: user.id.uuid(), reason, changed_at: now };
+        Ok(users::publish_in_op(op, &context, &UserPasswordChanged(change)).await?)
+    }
+}

@@ -1,0 +1,63 @@
+//! The password once more, from somebody who is signed in: before a password, an address or a number is changed, or an account
+//! closed. Whoever found an unlocked phone has a few guesses, and then waits.
+
+use axum::http::StatusCode;
+use common_auth::password::{PasswordError, Passwords};
+use common_db::{PgPool, constraint};
+use common_utils::{http::Problem, ids::UserId};
+use secrecy::SecretString;
+
+use super::repo;
+use crate::allowances::{Allowance, Allowances, Counted, TooOften};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Proofs {
+    pub(crate) pool: PgPool,
+    pub(crate) passwords: Passwords,
+    pub(crate) allowances: Allowances,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProofError {
+    #[error("the password is wrong")]
+    Wrong,
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Proofs {
+    /// Counted before it is looked at, so that no two at once count as one. Answers the hash of the password.
+    pub(crate) async fn check(&self, user: UserId, password: SecretString) -> Result<String, ProofError> {
+        let counted = Counted::ProofsBy(user);
+        let mut op = common_db::begin(&self.pool).await?;
+        self.allowances.take_in_op(&mut op, counted, Allowance::PROOFS).await??;
+        op.commit().await?;
+        let hash = repo::find_hash(&self.pool, user).await?;
+        if !self.passwords.verify(password, hash.clone()).await? {
+            tracing::warn!(user_id = %user, "a wrong password from who is signed in");
+            return Err(ProofError::Wrong);
+        }
+        self.allowances.give_back(counted).await?;
+        hash.ok_or(ProofError::Wrong)
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Wrong => {
+                Self::invalid_field("currentPassword", "wrong_password", "is not your password")
+            }
+            ProofError::TooOften(too_often) => {
+                let detail = "Too many wrong passwords. Try again later, or reset your password.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(too_often.wait())
+            }
+            ProofError::Password(error) => error.into(),
+            ProofError::Database(error) => constraint::problem(error),
+        }
+    }
+}
