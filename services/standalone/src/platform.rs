@@ -57,6 +57,7 @@ async fn twin(env: &Env, tasks: &mut Tasks, shutdown: &CancellationToken) -> any
         .with_default("PROVIDUS_BASE_URL", format!("{address}/api/v1"))
         .with_default("PROVIDUS_API_KEY", "sk_sandbox_development")
         .with_default("PROVIDUS_WEBHOOK_SECRET", "development")
+        .with_default("MAILBOX_URL", &address)
         .with_default("KYC_BASE_URL", &address)
         .with_default("KYC_API_KEY", "development")
         .with_default("TWIN_WEBHOOK_URL", webhooks);

@@ -288,6 +288,7 @@ fn environment(dir: &TempDir) -> BTreeMap<String, String> {
     set("PROVIDUS_API_KEY", "sk_sandbox_test".to_owned());
     set("PROVIDUS_WEBHOOK_SECRET", "test".to_owned());
     set("KYC_BASE_URL", format!("http://127.0.0.1:{twin}"));
+    set("MAILBOX_URL", format!("http://127.0.0.1:{twin}"));
     set("KYC_API_KEY", "test".to_owned());
     // Cheap hashes: what they cost is not looked at here.
     set("ARGON2_MEMORY_KIB", "256".to_owned());

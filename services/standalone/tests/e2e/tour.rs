@@ -20,6 +20,7 @@ async fn the_tour_of_the_readme_works_as_it_stands() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
     for expected in [
+        r#"{"emailVerified":true}"#,
         "500000\n",
         r#""direction":"debit","amount":150000,"balanceAfter":350000"#,
         r#""direction":"credit","amount":500000,"balanceAfter":500000"#,
