@@ -17,7 +17,7 @@ async fn calls_are_counted_by_route_answer_and_who_gave_it() {
     for line in [
         r#"kong_http_requests_total{service="wallet",route="wallet",code="200",source="service",workspace="default",consumer=""} 2"#,
         r#"kong_http_requests_total{service="wallet",route="wallet",code="401",source="kong",workspace="default",consumer=""} 1"#,
-        r#"kong_http_requests_total{service="identity-public",route="identity-public",code="200",source="service",workspace="default",consumer=""} 1"#,
+        r#"kong_http_requests_total{service="identity-public",route="identity-login",code="200",source="service",workspace="default",consumer=""} 1"#,
         r#"kong_request_latency_ms_count{service="wallet",route="wallet",workspace="default"} 3"#,
         r#"kong_upstream_latency_ms_count{service="wallet",route="wallet",workspace="default"} 2"#,
         r#"kong_kong_latency_ms_bucket{service="wallet",route="wallet",workspace="default",le="+Inf"} 3"#,

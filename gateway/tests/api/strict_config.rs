@@ -75,8 +75,8 @@ fn unknown_plugins_and_their_fields_are_named_with_their_place() {
     );
     refused("          uri_param_names: []\n", "", &["services[1].plugins[0] (jwt).config.uri_param_names"]);
     refused(
-        "          limit_by: ip",
-        "          limit_by: consumer",
+        "          minute: 20\n          limit_by: ip",
+        "          minute: 20\n          limit_by: consumer",
         &["services[0].plugins[0] (rate-limiting).config", "consumer"],
     );
     refused("          minute: 20\n", "          minute: 0\n", &["rate-limiting).config.minute"]);
