@@ -22,12 +22,12 @@ use crate::{
 /// The code as it came.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct CodeRequest {
+pub(crate) struct ContactCodeRequest {
     #[schema(value_type = String, example = "123456", pattern = "^[0-9]{6}$")]
     code: SecretString,
 }
 
-impl CodeRequest {
+impl ContactCodeRequest {
     fn parse(&self) -> Result<Code, Problem> {
         let code = self.code.expose_secret().parse();
         code.map_err(|error| Problem::invalid_field("code", "invalid", format!("{error}")))
@@ -36,7 +36,7 @@ impl CodeRequest {
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct EmailRequest {
+pub(crate) struct ChangeEmailRequest {
     #[schema(example = "ada@example.org", max_length = 254)]
     email: String,
     #[schema(value_type = String, format = Password, example = "correct horse battery staple", max_length = 1024)]
@@ -45,7 +45,7 @@ pub(crate) struct EmailRequest {
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct PhoneRequest {
+pub(crate) struct ChangePhoneRequest {
     /// International (`+…`), or a Nigerian number in its national form.
     #[schema(example = "+2348031234567")]
     phone_number: String,
@@ -88,7 +88,7 @@ async fn send_email(State(state): State<AppState>, caller: CurrentUser) -> Resul
 /// Publishes `identity.user.updated`. What is verified already is answered the same, whatever the code.
 #[utoipa::path(
     post, path = "/api/v1/identity/verification/email/confirm", tag = "identity", security(("bearer" = [])),
-    request_body = CodeRequest,
+    request_body = ContactCodeRequest,
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
@@ -100,7 +100,7 @@ async fn send_email(State(state): State<AppState>, caller: CurrentUser) -> Resul
 async fn confirm_email(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<CodeRequest>,
+    ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
     Ok(Json(state.contacts.verify(caller.id, ContactKind::Email, &code).await?.into()))
@@ -129,7 +129,7 @@ async fn send_phone(State(state): State<AppState>, caller: CurrentUser) -> Resul
 /// Publishes `identity.user.updated`. What is verified already is answered the same, whatever the code.
 #[utoipa::path(
     post, path = "/api/v1/identity/verification/phone/confirm", tag = "identity", security(("bearer" = [])),
-    request_body = CodeRequest,
+    request_body = ContactCodeRequest,
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
@@ -141,7 +141,7 @@ async fn send_phone(State(state): State<AppState>, caller: CurrentUser) -> Resul
 async fn confirm_phone(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<CodeRequest>,
+    ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
     Ok(Json(state.contacts.verify(caller.id, ContactKind::Phone, &code).await?.into()))
@@ -153,7 +153,7 @@ async fn confirm_phone(
 /// within ten minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/email", tag = "identity", security(("bearer" = [])),
-    request_body = EmailRequest,
+    request_body = ChangeEmailRequest,
     responses(
         (status = 202, description = "A code is on its way to the new address"),
         Refused<400>, Refused<401>,
@@ -167,7 +167,7 @@ async fn confirm_phone(
 async fn change_email(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<EmailRequest>,
+    ApiJson(request): ApiJson<ChangeEmailRequest>,
 ) -> Result<StatusCode, Problem> {
     let new: Email = request
         .email
@@ -183,7 +183,7 @@ async fn change_email(
 /// It is one's own from then on, and verified; the old one is told. Publishes `identity.user.updated`.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/email/confirm", tag = "identity", security(("bearer" = [])),
-    request_body = CodeRequest,
+    request_body = ContactCodeRequest,
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
@@ -196,7 +196,7 @@ async fn change_email(
 async fn confirm_new_email(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<CodeRequest>,
+    ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
     Ok(Json(state.contacts.change(caller.id, ContactKind::Email, &code).await?.into()))
@@ -208,7 +208,7 @@ async fn confirm_new_email(
 /// within ten minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/phone", tag = "identity", security(("bearer" = [])),
-    request_body = PhoneRequest,
+    request_body = ChangePhoneRequest,
     responses(
         (status = 202, description = "A code is on its way to the new number"),
         Refused<400>, Refused<401>,
@@ -222,7 +222,7 @@ async fn confirm_new_email(
 async fn change_phone(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<PhoneRequest>,
+    ApiJson(request): ApiJson<ChangePhoneRequest>,
 ) -> Result<StatusCode, Problem> {
     let new: PhoneNumber = request
         .phone_number
@@ -238,7 +238,7 @@ async fn change_phone(
 /// It is one's own from then on, and verified; the old one is told. Publishes `identity.user.updated`.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/phone/confirm", tag = "identity", security(("bearer" = [])),
-    request_body = CodeRequest,
+    request_body = ContactCodeRequest,
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
@@ -251,7 +251,7 @@ async fn change_phone(
 async fn confirm_new_phone(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<CodeRequest>,
+    ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
     Ok(Json(state.contacts.change(caller.id, ContactKind::Phone, &code).await?.into()))

@@ -17,7 +17,7 @@ const LONGEST_PASSWORD: usize = 1024;
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ChangeRequest {
+pub(crate) struct ChangePasswordRequest {
     #[schema(value_type = String, format = Password, example = "correct horse battery staple", max_length = 1024)]
     current_password: SecretString,
     /// As on registration.
@@ -27,7 +27,7 @@ pub(crate) struct ChangeRequest {
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ForgotRequest {
+pub(crate) struct ForgotPasswordRequest {
     /// The e-mail address or the phone number.
     #[schema(example = "ada@example.com", max_length = 1024)]
     #[validate(length(max = 1024, message = "must have at most 1024 characters"))]
@@ -36,7 +36,7 @@ pub(crate) struct ForgotRequest {
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ResetRequest {
+pub(crate) struct ResetPasswordRequest {
     /// As it was sent.
     #[schema(value_type = String, example = "5Rr0mGZ0J6l1Y0yTQbqk0m2c6cXWl0S1m8pYw3oJ4hQ")]
     token: SecretString,
@@ -55,7 +55,10 @@ pub(crate) fn current_password(password: SecretString) -> Result<SecretString, P
 }
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(change)).routes(routes!(forgot)).routes(routes!(reset))
+    OpenApiRouter::new()
+        .routes(routes!(change_password))
+        .routes(routes!(forgot_password))
+        .routes(routes!(reset_password))
 }
 
 /// Change one's password
@@ -63,7 +66,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// Ends all other sessions, tells the person by e-mail, and publishes `identity.user.password_changed`.
 #[utoipa::path(
     post, path = "/api/v1/identity/password/change", tag = "identity", security(("bearer" = [])),
-    request_body = ChangeRequest,
+    request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "It is changed"),
         Refused<400>, Refused<401>,
@@ -75,10 +78,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         Refused<503>,
     )
 )]
-async fn change(
+async fn change_password(
     State(state): State<AppState>,
     caller: CurrentUser,
-    ApiJson(request): ApiJson<ChangeRequest>,
+    ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let current = current_password(request.current_password)?;
     state.passwords.change(&caller, current, request.new_password).await?;
@@ -90,15 +93,15 @@ async fn change(
 /// Answered the same whether there is such a person or not. Who is registered is sent a token, good once, for 30 minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/password/forgot", tag = "identity",
-    request_body = ForgotRequest,
+    request_body = ForgotPasswordRequest,
     responses(
         (status = 202, description = "If there is such a person, a token is on its way to them"),
         Refused<400>, Refused<415>, Refused<422>, Refused<503>,
     )
 )]
-async fn forgot(
+async fn forgot_password(
     State(state): State<AppState>,
-    ApiJson(request): ApiJson<ForgotRequest>,
+    ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     state.passwords.forgot(&request.identifier).await?;
     Ok(StatusCode::ACCEPTED)
@@ -109,7 +112,7 @@ async fn forgot(
 /// Ends all sessions and signs nobody in. A password that is refused does not use the token up.
 #[utoipa::path(
     post, path = "/api/v1/identity/password/reset", tag = "identity",
-    request_body = ResetRequest,
+    request_body = ResetPasswordRequest,
     responses(
         (status = 204, description = "It is set; log in with it"),
         Refused<400>, Refused<415>,
@@ -117,9 +120,9 @@ async fn forgot(
         Refused<503>,
     )
 )]
-async fn reset(
+async fn reset_password(
     State(state): State<AppState>,
-    ApiJson(request): ApiJson<ResetRequest>,
+    ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let token = ResetToken::parse(request.token.expose_secret()).ok_or(PasswordChangeError::InvalidToken)?;
     state.passwords.reset(&token, request.new_password).await?;
