@@ -150,7 +150,6 @@ impl AppState {
             auth: Auth {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
-                users: users.clone(),
                 sessions: sessions.clone(),
                 passwords: passwords.clone(),
                 policy,

@@ -19,10 +19,12 @@ use crate::{
     codes::Codes,
     metrics,
     notices::Notices,
+    passwords,
     sessions::{IssuedTokens, Sessions},
     users::{
         self, Identifier, Users,
         entity::{NewUser, User},
+        error::UserError,
     },
 };
 use error::AuthError;
@@ -32,7 +34,6 @@ use policy::PasswordPolicy;
 pub(crate) struct Auth {
     pub(crate) pool: PgPool,
     pub(crate) clock: SharedClock,
-    pub(crate) users: Users,
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) policy: PasswordPolicy,
@@ -129,34 +130,58 @@ impl Auth {
         result
     }
 
-    /// An unknown identifier costs the same query and the same hashing as a known one.
+    /// Who logs in somewhere else at the same moment may have their password hashed anew: then it is looked at once more.
     async fn sign_in(
         &self,
         identifier: Option<Identifier>,
         password: SecretString,
     ) -> Result<SignedIn, AuthError> {
-        let credential = match &identifier {
+        let identifier = identifier.as_ref();
+        if let Some(signed_in) = self.try_to_sign_in(identifier, password.clone()).await? {
+            return Ok(signed_in);
+        }
+        self.try_to_sign_in(identifier, password).await?.ok_or(AuthError::InvalidCredentials)
+    }
+
+    /// An unknown identifier costs the same query and the same hashing as a known one. None where another hash is stored by now
+    /// than the one that was looked at.
+    async fn try_to_sign_in(
+        &self,
+        identifier: Option<&Identifier>,
+        password: SecretString,
+    ) -> Result<Option<SignedIn>, AuthError> {
+        let credential = match identifier {
             Some(identifier) => repo::find(&self.pool, identifier).await?,
             None => None,
         };
         let (known, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
         let matches = self.passwords.verify(password.clone(), hash.clone()).await?;
-        let id = known.filter(|_| matches).ok_or_else(|| {
+        let Some((id, hash)) = known.zip(hash).filter(|_| matches) else {
             tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
-            AuthError::InvalidCredentials
-        })?;
-        let user = self.users.get(id).await?;
+            return Err(AuthError::InvalidCredentials);
+        };
+        let signed_in = self.open(id, &hash).await?;
+        if signed_in.is_some() {
+            self.keep_up_to_date(id, &hash, password).await;
+        }
+        Ok(signed_in)
+    }
+
+    /// Opens a session, unless the password was changed while it was looked at: the change has ended all sessions, and this one
+    /// would outlive it.
+    async fn open(&self, id: UserId, hash: &str) -> Result<Option<SignedIn>, AuthError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if !user.is_active() {
             tracing::warn!(user_id = %id, status = user.status.name(), "login to an account that is not active");
             return Err(AuthError::Inactive);
         }
-        if let Some(hash) = hash {
-            self.keep_up_to_date(id, &hash, password).await;
+        if passwords::hash_in_op(&mut op, id).await?.is_none_or(|stored| stored != hash) {
+            return Ok(None);
         }
-        let mut op = common_db::begin(&self.pool).await?;
         let tokens = self.sessions.open_in_op(&mut op, &user).await?;
         op.commit().await?;
-        Ok(SignedIn { user, tokens })
+        Ok(Some(SignedIn { user, tokens }))
     }
 
     /// Hashes a password that was right with today's algorithm and cost, where it is stored with others. What goes wrong is put

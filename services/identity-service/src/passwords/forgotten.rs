@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{PasswordChanges, error::PasswordChangeError, repo, token::ResetToken};
 use crate::{
     allowances::{Allowance, Counted},
-    notices::entity::Message,
+    notices::{NoticeError, entity::Message},
     users::{self, Identifier, error::UserError},
 };
 
@@ -60,7 +60,14 @@ impl PasswordChanges {
         let Some(request) = repo::take_in_op(&mut op).await? else { return Ok(false) };
         if let Some(identifier) = self.read(request.id, &request.identifier) {
             let answered = self.answer_in_op(&mut op, &identifier);
-            correlation::scope(request.correlation_id, answered).await?;
+            match correlation::scope(request.correlation_id, answered).await {
+                Ok(()) => {}
+                Err(error) if is_of_the_database(&error) => return Err(error),
+                // Tried again, it would fail again, and hold up everybody behind it.
+                Err(error) => {
+                    tracing::error!(%error, "a forgotten password cannot be answered and is dropped");
+                }
+            }
         }
         op.commit().await?;
         self.notices.wake();
@@ -108,4 +115,14 @@ impl PasswordChanges {
         while repo::purge_resets(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
+}
+
+/// What may be different the next time, and leaves a transaction that cannot be committed.
+fn is_of_the_database(error: &PasswordChangeError) -> bool {
+    matches!(
+        error,
+        PasswordChangeError::Database(_)
+            | PasswordChangeError::Notice(NoticeError::Database(_))
+            | PasswordChangeError::User(UserError::Database(_))
+    )
 }

@@ -89,6 +89,11 @@ pub(crate) async fn forget_resets_in_op(op: &mut Op, user: UserId) -> sqlx::Resu
     repo::delete_resets_in_op(op, user).await
 }
 
+/// What is stored at this moment. Somebody's row is locked before it is changed.
+pub(crate) async fn hash_in_op(op: &mut Op, user: UserId) -> sqlx::Result<Option<String>> {
+    repo::find_hash(&mut **op, user).await
+}
+
 impl PasswordChanges {
     pub(crate) async fn change(
         &self,

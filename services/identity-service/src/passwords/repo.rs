@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
 use common_utils::ids::UserId;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::token::ResetToken;
 
-pub(super) async fn find_hash(pool: &PgPool, user: UserId) -> sqlx::Result<Option<String>> {
+pub(super) async fn find_hash(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!("SELECT hash FROM password_credentials WHERE user_id = $1", user.uuid())
-        .fetch_optional(pool)
+        .fetch_optional(db)
         .await
 }
 

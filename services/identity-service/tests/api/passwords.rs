@@ -234,6 +234,21 @@ async fn tokens_go_to_what_is_verified() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_answered_holds_up_nobody() {
+    let (world, mailbox) = mailbox::world().await;
+    let (broken, person) = (world.register(1).await, world.register(2).await);
+    sqlx::query("UPDATE users SET first_name = chr(7) WHERE id = $1::uuid")
+        .bind(&broken.id)
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(forgot(&world, &broken.email).await.status, 202);
+    assert_eq!(forgot(&world, &person.email).await.status, 202);
+    let token = mailbox.token(&person.email, 2).await;
+    assert_eq!(reset(&world, &token, NEW).await.status, 204);
+}
+
+#[tokio::test]
 async fn a_hash_of_bcrypt_signs_in_and_is_made_anew() {
     let world = World::start().await;
     let person = world.register(1).await;
@@ -251,6 +266,46 @@ async fn a_hash_of_bcrypt_signs_in_and_is_made_anew() {
         assert!(hash_of(&world, &person).await.starts_with("$argon2id$v=19$m=1024,t=1,p=1$"));
         assert_eq!(log_in(&world, &person, "U*U").await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn all_who_log_in_at_once_come_in_while_the_hash_is_made_anew() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    sqlx::query("UPDATE password_credentials SET hash = $1")
+        .bind("$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW")
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    for answer in join_all((0..8).map(|_| log_in(&world, &person, "U*U"))).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(hash_of(&world, &person).await.starts_with("$argon2id$"));
+}
+
+#[tokio::test]
+async fn a_login_that_is_overtaken_by_a_change_opens_no_session() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    let new = Passwords::new(64, 1).unwrap().hash(NEW.into()).await.unwrap();
+    let mut change = world.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *change).await.unwrap();
+    sqlx::query("UPDATE password_credentials SET hash = $1").bind(&new).execute(&mut *change).await.unwrap();
+    let overtaking = async {
+        until("the login waits for the change", async || {
+            let waits = "SELECT count(*) > 0 FROM pg_stat_activity
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waits: bool = sqlx::query_scalar(waits).fetch_one(&world.db.pool).await.unwrap();
+            waits.then_some(())
+        })
+        .await;
+        change.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(log_in(&world, &person, PASSWORD), overtaking);
+    assert_eq!(answer.code(), refusal(401, "invalid_credentials"));
+    let open: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&world.db.pool).await.unwrap();
+    assert_eq!(open, 1, "that of the registration");
 }
 
 #[tokio::test]
