@@ -113,7 +113,7 @@ fn what_is_run_before_the_route_stands_at_the_top() {
     let from = text.find("  - name: pre-function\n").unwrap();
     let to = text.find("  - name: correlation-id\n").unwrap();
     let indented = text[from..to].trim_end().replace('\n', "\n    ");
-    let moved = text.replacen("    plugins:\n", &format!("    plugins:\n    {indented}\n"), 1);
+    let moved = text.replacen("\n    plugins:\n", &format!("\n    plugins:\n    {indented}\n"), 1);
     let error = Config::parse(&moved).unwrap_err().to_string();
     assert!(error.contains("services[0].plugins[0] (pre-function).config.rewrite"), "{error}");
 }
