@@ -1,6 +1,6 @@
 //! Serves a router on a listener until it is told to stop, then lets running requests end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, serve::ListenerExt};
 use tokio::net::TcpListener;
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     });
     // Made once: a plain router is copied as a whole, handlers and layers, for every connection.
-    let service = router.into_make_service();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let drained = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         result = drained => result?,
