@@ -1,10 +1,13 @@
 #!/bin/sh
-# Puts the public key into kong.yml, and Redis where the rates are to be counted by several gateways together.
+# Puts the public keys into kong.yml, and Redis where the rates are to be counted by several gateways together.
 #
-#   gateway/render.sh <public-key.pem> > rendered.yml
-#   REDIS_HOST=redis REDIS_PORT=6379 REDIS_PASSWORD=… gateway/render.sh --redis <public-key.pem> > rendered.yml
+#   gateway/render.sh <public-keys.pem> > rendered.yml
+#   REDIS_HOST=redis REDIS_PORT=6379 REDIS_PASSWORD=… gateway/render.sh --redis <public-keys.pem> > rendered.yml
+#   JWT_SECRET=… gateway/render.sh > rendered.yml
 #
-# Kong and the embedded gateway read the same result. It holds no secret unless REDIS_PASSWORD is given.
+# The keys are those that identity-service publishes, each in PEM under a line `kid: <its name>`. Where JWT_SECRET is set, tokens are
+# signed with it and there are no keys. Kong and the embedded gateway read the same result. It holds no secret unless JWT_SECRET or
+# REDIS_PASSWORD is given.
 set -eu
 
 fail() {
@@ -17,16 +20,34 @@ if [ "${1:-}" = --redis ]; then
     redis=yes
     shift
 fi
-[ $# -eq 1 ] || fail "usage: render.sh [--redis] <public-key.pem>"
-key=$1
+secret=${JWT_SECRET:-}
 template=${KONG_TEMPLATE:-$(dirname "$0")/kong.yml}
-
-[ -r "$key" ] || fail "cannot read $key"
 [ -r "$template" ] || fail "cannot read $template"
-# A private key in this file would be served to whoever reads the gateway's configuration.
-if grep -q 'PRIVATE KEY' "$key"; then fail "$key holds a private key"; fi
-[ "$(head -n 1 "$key")" = "-----BEGIN PUBLIC KEY-----" ] || fail "$key is not a public key in PEM"
-[ "$(grep -c '@JWT_PUBLIC_KEY@' "$template")" -eq 1 ] || fail "$template does not name @JWT_PUBLIC_KEY@ exactly once"
+for name in JWT_KID JWT_PUBLIC_KEY; do
+    [ "$(grep -c "@$name@" "$template")" -eq 1 ] || fail "$template does not name @$name@ exactly once"
+done
+
+# A line for each key: its name and itself, with \n for the ends of lines.
+keys=
+if [ -n "$secret" ]; then
+    # shellcheck disable=SC1003 # the backslash is one of the characters
+    case $secret in *['"\']*) fail "JWT_SECRET may hold neither quotes nor backslashes" ;; esac
+    [ "${#secret}" -ge 32 ] || fail "JWT_SECRET must have at least 32 characters"
+else
+    [ $# -eq 1 ] || fail "usage: render.sh [--redis] <public-keys.pem>"
+    key=$1
+    [ -r "$key" ] || fail "cannot read $key"
+    # A private key in this file would be served to whoever reads the gateway's configuration.
+    if grep -q 'PRIVATE KEY' "$key"; then fail "$key holds a private key"; fi
+    keys=$(awk '
+        { sub(/\r$/, "") }
+        /^kid: [A-Za-z0-9_-]+$/ { kid = $2; next }
+        /^-----BEGIN PUBLIC KEY-----$/ { if (kid == "") exit 1; pem = "" ; within = 1 }
+        within { pem = pem $0 "\\n" }
+        /^-----END PUBLIC KEY-----$/ && within { print kid " " pem; kid = ""; within = 0 }
+    ' "$key") || fail "$key has a public key without a line that names it (kid: …)"
+    [ -n "$keys" ] || fail "$key holds no public key in PEM"
+fi
 
 host=${REDIS_HOST:-}
 port=${REDIS_PORT:-6379}
@@ -38,10 +59,32 @@ if [ "$redis" = yes ]; then
     case $password in *['"\']*) fail "REDIS_PASSWORD may hold neither quotes nor backslashes" ;; esac
 fi
 
-pem=$(awk '{ sub(/\r$/, ""); printf "%s\\\\n", $0 }' "$key")
-REDIS_PASSWORD=$password awk -v pem="$pem" -v redis="$redis" -v host="$host" -v port="$port" '
-    { at = index($0, "@JWT_PUBLIC_KEY@") }
-    at { print substr($0, 1, at - 1) pem substr($0, at + length("@JWT_PUBLIC_KEY@")); next }
+JWT_KEYS=$keys JWT_SECRET=$secret REDIS_PASSWORD=$password awk -v redis="$redis" -v host="$host" -v port="$port" '
+    # What stands in the place of `name`, whatever letters it has.
+    function put(line, name, value,    at) {
+        at = index(line, name)
+        return at ? substr(line, 1, at - 1) value substr(line, at + length(name)) : line
+    }
+    /@JWT_KID@/ { held = ""; holding = 1 }
+    holding {
+        held = held $0 "\n"
+        if (!/@JWT_PUBLIC_KEY@/) next
+        holding = 0
+        if (ENVIRON["JWT_SECRET"] != "") {
+            sub(/algorithm: EdDSA/, "algorithm: HS256", held)
+            sub(/rsa_public_key:/, "secret:", held)
+            held = put(held, "@JWT_KID@", "jwt-secret")
+            printf "%s", put(held, "@JWT_PUBLIC_KEY@", ENVIRON["JWT_SECRET"])
+            next
+        }
+        count = split(ENVIRON["JWT_KEYS"], each, "\n")
+        for (at = 1; at <= count; at++) {
+            gap = index(each[at], " ")
+            block = put(held, "@JWT_KID@", substr(each[at], 1, gap - 1))
+            printf "%s", put(block, "@JWT_PUBLIC_KEY@", substr(each[at], gap + 1))
+        }
+        next
+    }
     redis == "yes" && /^ +policy: local$/ {
         indent = $0
         sub(/policy.*/, "", indent)

@@ -95,7 +95,7 @@ impl Builder {
             return Err(BuildError::Unknown(name));
         }
         let keyring = Arc::new(Keyring::new(&self.config).map_err(BuildError::Plugin)?);
-        let mut parts = Parts { keyring, stores: Stores::default(), clock: self.clock };
+        let mut parts = Parts { keyring: Arc::clone(&keyring), stores: Stores::default(), clock: self.clock };
         let closer = |chain: &Chain, plugins: &[_], scope: String, parts: &mut Parts| {
             chain.closer(plugins, &scope, parts).map_err(BuildError::Plugin)
         };
@@ -120,7 +120,15 @@ impl Builder {
         }
         let balancers = self.config.upstreams.iter().filter_map(|up| balancers.remove(&up.name)).collect();
         let (table, requests) = (Table::new(&self.config), AtomicU64::new(0));
-        Ok(Gateway(Arc::new(Inner { table, global, services, balancers, port: self.port, requests })))
+        Ok(Gateway(Arc::new(Inner {
+            table,
+            global,
+            services,
+            balancers,
+            keyring,
+            port: self.port,
+            requests,
+        })))
     }
 }
 

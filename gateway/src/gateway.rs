@@ -28,7 +28,7 @@ use crate::{
     finish,
     metrics::{self, RouteMetrics},
     path,
-    plugins::{Chain, Step},
+    plugins::{Chain, Step, jwt::Keyring},
     proxy::{Forwarding, Outcome, Proxy, Sent},
     routing::{Match, Table, upstream_path},
 };
@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) global: Chain,
     pub(crate) services: Vec<ServiceEntry>,
     pub(crate) balancers: Vec<Arc<Balancer>>,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) port: u16,
     pub(crate) requests: AtomicU64,
 }
@@ -98,6 +99,11 @@ impl Gateway {
         let watches =
             self.0.balancers.iter().map(|balancer| probe::watch(Arc::clone(balancer), shutdown.clone()));
         futures::future::join_all(watches).await;
+    }
+
+    /// Verifies tokens with the credentials of `config` from now on. All else that it says is left as it was read at first.
+    pub fn replace_keys(&self, config: &Config) -> Result<(), String> {
+        self.0.keyring.replace(config)
     }
 
     /// Probes every target once, now.

@@ -38,7 +38,9 @@ async fn main() -> anyhow::Result<()> {
     let telemetry = telemetry::init("gateway", &env)?;
     let config = load(arguments.config.as_deref(), &env)?;
     if let Command::Serve = arguments.command.unwrap_or(Command::Serve) {
-        serve(config, &env).await?;
+        // A file of the operator's own is theirs to render anew.
+        let keys = arguments.config.is_none().then(|| public_keys(&env));
+        serve(config, keys, &env).await?;
     }
     telemetry.flush();
     Ok(())
@@ -47,11 +49,15 @@ async fn main() -> anyhow::Result<()> {
 fn load(file: Option<&Path>, env: &Env) -> anyhow::Result<Config> {
     match file {
         Some(file) => Config::load(file).with_context(|| format!("{}", file.display())),
-        None => Ok(render::load(&render::directory(), &env.keys_dir().join("jwt_ed25519.pub.pem"))?),
+        None => Ok(render::load(&render::directory(), &public_keys(env))?),
     }
 }
 
-async fn serve(config: Config, env: &Env) -> anyhow::Result<()> {
+fn public_keys(env: &Env) -> PathBuf {
+    env.keys_dir().join("jwt_ed25519.pub.pem")
+}
+
+async fn serve(config: Config, keys: Option<PathBuf>, env: &Env) -> anyhow::Result<()> {
     let listen = ListenConfig::from_env(env, 8000)?;
     let status = ListenConfig { host: listen.host.clone(), port: env.parse("STATUS_PORT", 8100)? };
     let mut builder = Gateway::builder(config).port(listen.port);
@@ -67,6 +73,10 @@ async fn serve(config: Config, env: &Env) -> anyhow::Result<()> {
     let gateway = builder.build()?;
     let (listener, status) = (listen.bind().await?, status.bind().await?);
     tracing::info!(address = %listener.local_addr()?, status = %status.local_addr()?, "the gateway listens");
-    gateway::serve(&gateway, listener, status, shutdown::on_signal()?).await?;
+    let shutdown = shutdown::on_signal()?;
+    if let Some(keys) = keys {
+        tokio::spawn(render::keep_keys(gateway.clone(), render::directory(), keys, shutdown.clone()));
+    }
+    gateway::serve(&gateway, listener, status, shutdown).await?;
     Ok(())
 }

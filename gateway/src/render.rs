@@ -3,9 +3,18 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use crate::config::{Config, ConfigError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Gateway,
+    config::{Config, ConfigError},
+};
+
+/// A next key is published minutes before it signs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
@@ -26,7 +35,7 @@ pub fn directory() -> PathBuf {
     }
 }
 
-/// The text of `kong.yml` with the public key in it.
+/// The text of `kong.yml` with the public keys in it.
 pub fn render(directory: &Path, public_key: &Path) -> Result<String, RenderError> {
     let script = directory.join("render.sh");
     let failed = |reason: String| RenderError::Script { script: script.clone(), reason };
@@ -44,4 +53,33 @@ pub fn render(directory: &Path, public_key: &Path) -> Result<String, RenderError
 /// Renders and reads.
 pub fn load(directory: &Path, public_key: &Path) -> Result<Config, RenderError> {
     Ok(Config::parse(&render(directory, public_key)?)?)
+}
+
+/// Has the gateway verify tokens with the keys that are published, when they change, until `shutdown`. What cannot be read
+/// changes nothing, and is read again.
+pub async fn keep_keys(
+    gateway: Gateway,
+    directory: PathBuf,
+    public_keys: PathBuf,
+    shutdown: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let mut read = None;
+    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+        let now = tokio::fs::read(&public_keys).await.ok();
+        if now.is_none() || now == read {
+            continue;
+        }
+        let (directory, public_keys) = (directory.clone(), public_keys.clone());
+        let rendered = tokio::task::spawn_blocking(move || load(&directory, &public_keys)).await;
+        let replaced = match rendered {
+            Ok(Ok(config)) => gateway.replace_keys(&config),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match replaced {
+            Ok(()) => read = now,
+            Err(error) => tracing::error!(error, "the keys of access tokens cannot be read anew"),
+        }
+    }
 }

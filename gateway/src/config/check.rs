@@ -83,11 +83,8 @@ fn keys(config: &Config) -> Checked {
     for (at, consumer) in config.consumers.iter().enumerate() {
         for (credential_at, credential) in consumer.credentials.iter().enumerate() {
             let place = format!("consumers[{at}].jwt_secrets[{credential_at}]");
-            if credential.algorithm != "EdDSA" {
-                return Err(ConfigError::at(format!("{place}.algorithm"), "only EdDSA is understood"));
-            }
-            jwt::public_key(&credential.rsa_public_key)
-                .map_err(|why| ConfigError::at(format!("{place}.rsa_public_key"), why))?;
+            jwt::Key::of(credential)
+                .map_err(|(field, why)| ConfigError::at(format!("{place}.{field}"), why))?;
         }
     }
     Ok(())

@@ -31,14 +31,23 @@ struct ConsumerEntity {
 }
 
 /// What a token is checked with.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtCredential {
-    /// The `iss` that it belongs to.
+    /// What a token names it by, in the claim or header field that the plugin looks at.
     pub key: String,
     pub algorithm: String,
     /// PEM; the name is Kong's, whatever kind of key it is.
-    pub rsa_public_key: String,
+    pub rsa_public_key: Option<String>,
+    /// Of HS256.
+    pub secret: Option<String>,
+}
+
+impl std::fmt::Debug for JwtCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The secret stays out.
+        write!(f, "{} credential {}", self.algorithm, self.key)
+    }
 }
 
 #[derive(Deserialize)]

@@ -53,6 +53,9 @@ pub struct CorsConfig {
 pub struct JwtConfig {
     /// Kong has no default, so an expired token passes where this is forgotten; here it must be said.
     pub claims_to_verify: Vec<Claim>,
+    /// The claim, or else the header field, that names the credential.
+    #[serde(default = "iss")]
+    pub key_claim_name: String,
     #[serde(default = "authorization")]
     pub header_names: Vec<Name>,
     #[serde(default = "jwt_parameter")]
@@ -183,6 +186,10 @@ fn yes() -> bool {
 
 fn authorization() -> Vec<Name> {
     vec![Name(http::header::AUTHORIZATION)]
+}
+
+fn iss() -> String {
+    "iss".to_owned()
 }
 
 fn jwt_parameter() -> Vec<String> {

@@ -9,6 +9,7 @@
 
 mod correlation;
 mod cors;
+mod keys;
 mod limits;
 mod metrics;
 mod proxy;

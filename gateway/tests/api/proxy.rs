@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{World, client, config, echo, get, rendered, token, world, world_with};
+use crate::support::{KID, World, client, config, echo, get, rendered, token, world, world_with};
 
 const PATH: &str = "/api/v1/wallet/wallets";
 
@@ -88,7 +88,7 @@ async fn what_the_service_is_told() {
             ("x-forwarded-path", PATH),
             ("x-real-ip", "198.51.100.1"),
             ("x-consumer-username", "wallet-platform"),
-            ("x-credential-identifier", "wallet-platform"),
+            ("x-credential-identifier", KID),
             ("x-consumer-id", "5f3b6f0a-5c0e-4d0e-9d0c-6a1e2b7c4d58"),
             ("x-correlation-id", "order-17"),
             ("via", "1.1 kong/3.9.3 (embedded)"),

@@ -2,7 +2,7 @@
 
 use gateway::{Config, render};
 
-use crate::support::rendered;
+use crate::support::{KID, published, rendered, signing_key};
 
 /// Changes the rendered file in one place; it must be refused, and the error must name all of `words`.
 fn refused(from: &str, to: &str, words: &[&str]) {
@@ -37,7 +37,7 @@ fn unknown_fields_are_named_with_their_place() {
     refused(
         "        algorithm: EdDSA",
         "        algorithm: EdDSA\n        secret: x",
-        &["consumers[0].jwt_secrets[0]", "secret"],
+        &["consumers[0].jwt_secrets[0].secret"],
     );
     refused(
         "      - target: identity:3001",
@@ -152,6 +152,7 @@ fn the_script_takes_public_keys_only() {
             "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n-----BEGIN PRIVATE KEY-----\n",
         ),
         ("nothing.pem", "hello\n"),
+        ("nameless.pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, pem).unwrap();
@@ -165,11 +166,7 @@ fn the_script_takes_public_keys_only() {
 fn the_script_puts_redis_in_where_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
-    let pem = rendered()
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("rsa_public_key: ").map(str::to_owned))
-        .unwrap();
-    std::fs::write(&key, pem.trim_matches('"').replace("\\n", "\n")).unwrap();
+    std::fs::write(&key, published(KID, &signing_key())).unwrap();
     let output = std::process::Command::new("sh")
         .args([&format!("{}/render.sh", env!("CARGO_MANIFEST_DIR")), "--redis"])
         .arg(&key)

@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 pub(crate) const UPSTREAMS: [&str; 4] =
     ["identity-service", "wallet-service", "transaction-service", "admin-service"];
 
+/// The name of the key.
+pub(crate) const KID: &str = "key-of-the-tests";
+
 /// Half a minute into a minute.
 pub(crate) fn start() -> DateTime<Utc> {
     "2026-03-01T12:00:30Z".parse().unwrap()
@@ -28,11 +31,19 @@ pub(crate) fn signing_key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
+/// What identity-service publishes of a key.
+pub(crate) fn published(kid: &str, key: &SigningKey) -> String {
+    format!("kid: {kid}\n{}", key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap())
+}
+
 /// `kong.yml`, rendered.
 pub(crate) fn rendered() -> String {
-    let pem = signing_key().verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
+    rendered_with(&published(KID, &signing_key()))
+}
+
+pub(crate) fn rendered_with(keys: &str) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), pem).unwrap();
+    std::fs::write(file.path(), keys).unwrap();
     render::render(Path::new(env!("CARGO_MANIFEST_DIR")), file.path()).unwrap()
 }
 
@@ -142,13 +153,17 @@ pub(crate) fn claims(subject: &str) -> Value {
 
 /// A good token.
 pub(crate) fn token(subject: &str) -> String {
-    signed(&json!({"alg": "EdDSA", "typ": "JWT"}), &claims(subject))
+    signed(&json!({"alg": "EdDSA", "typ": "JWT", "kid": KID}), &claims(subject))
 }
 
 /// Any header and claims, signed with the right key.
 pub(crate) fn signed(header: &Value, claims: &Value) -> String {
+    signed_by(&signing_key(), header, claims)
+}
+
+pub(crate) fn signed_by(key: &SigningKey, header: &Value, claims: &Value) -> String {
     let message = unsigned(header, claims);
-    let signature = signing_key().sign(message.as_bytes()).to_bytes();
+    let signature = key.sign(message.as_bytes()).to_bytes();
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 

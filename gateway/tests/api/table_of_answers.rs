@@ -1,6 +1,8 @@
 //! Every row of the table of what Kong answers, asked of the real `kong.yml`.
 
-use crate::support::{World, claims, client, get, post, rendered, signed, token, unsigned, world, world_of};
+use crate::support::{
+    KID, World, claims, client, get, post, rendered, signed, token, unsigned, world, world_of,
+};
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 const PATH: &str = "/api/v1/wallet/wallets";
 
 fn header() -> Value {
-    json!({"alg": "EdDSA", "typ": "JWT"})
+    json!({"alg": "EdDSA", "typ": "JWT", "kid": KID})
 }
 
 async fn refused(world: &World, token: &str, body: Value) {
@@ -64,25 +66,33 @@ async fn wrong_signature() {
 }
 
 #[tokio::test]
-async fn unknown_issuer() {
+async fn unknown_key() {
     let world = world();
-    for issuer in [json!("somebody"), json!(5)] {
-        let mut claims = claims("ada");
-        claims["iss"] = issuer;
-        refused(&world, &signed(&header(), &claims), message("No credentials found for given 'iss'")).await;
+    let named = |kid: Value| signed(&json!({"alg": "EdDSA", "kid": kid}), &claims("ada"));
+    for kid in [json!("somebody's"), json!(5), json!(null), json!("../../dev/null")] {
+        refused(&world, &named(kid), message("No credentials found for given 'kid'")).await;
     }
+    let nameless = signed(&json!({"alg": "EdDSA"}), &claims("ada"));
+    refused(&world, &nameless, message("No mandatory 'kid' in claims")).await;
+    refused(&world, &named(json!("")), message("Invalid 'kid' in claims")).await;
+}
+
+/// As Kong looks for the credential where a file does not say where: by the issuer.
+#[tokio::test]
+async fn unknown_issuer() {
+    let by_issuer = rendered().replace("          key_claim_name: kid\n", "").replace(KID, "wallet-platform");
+    let world = world_of(Config::parse(&by_issuer).unwrap());
+    assert_eq!(world.get_with(PATH, &token("ada")).await.status, StatusCode::OK);
     let mut claims = claims("ada");
-    claims.as_object_mut().unwrap().remove("iss");
-    refused(&world, &signed(&header(), &claims), message("No mandatory 'iss' in claims")).await;
-    claims["iss"] = json!("");
-    refused(&world, &signed(&header(), &claims), message("Invalid 'iss' in claims")).await;
+    claims["iss"] = json!("somebody");
+    refused(&world, &signed(&header(), &claims), message("No credentials found for given 'iss'")).await;
 }
 
 #[tokio::test]
 async fn other_algorithm() {
     let world = world();
     for algorithm in ["HS256", "RS256", "ES256"] {
-        let token = signed(&json!({"alg": algorithm}), &claims("ada"));
+        let token = signed(&json!({"alg": algorithm, "kid": KID}), &claims("ada"));
         refused(&world, &token, message("Invalid algorithm")).await;
     }
 }
@@ -91,7 +101,7 @@ async fn other_algorithm() {
 async fn no_algorithm_and_garbage() {
     let world = world();
     for algorithm in [json!("none"), json!("None"), json!("eddsa"), json!(null), json!(1)] {
-        let token = signed(&json!({"alg": algorithm}), &claims("ada"));
+        let token = signed(&json!({"alg": algorithm, "kid": KID}), &claims("ada"));
         refused(&world, &token, message("Bad token; invalid alg")).await;
     }
     let none = unsigned(&json!({"alg": "none"}), &claims("ada"));

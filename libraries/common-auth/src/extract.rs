@@ -1,6 +1,7 @@
 //! Extractors: a handler states in its arguments who may call it.
 //!
 //! - [`CurrentUser`]: anybody who is signed in;
+//! - [`LeavingUser`]: the same, or somebody who has just signed out;
 //! - [`Staff<P>`]: somebody whose role has the permission `P`;
 //! - [`ServiceCaller`]: another service, on `/internal/v1`.
 
@@ -12,7 +13,10 @@ use axum::{
 };
 use common_utils::{clock::SharedClock, config::Env, http::Problem, ids::UserId};
 
-use crate::{Claims, Role, claims::DEFAULT_ISSUER, service_token::ServiceTokens, verify::TokenVerifier};
+use crate::{
+    Claims, Role, claims::DEFAULT_ISSUER, revocation, secret::JwtSecret, service_token::ServiceTokens,
+    verify::TokenVerifier,
+};
 
 /// What a service needs to tell who is calling; part of its state.
 #[derive(Debug, Clone)]
@@ -22,11 +26,17 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For every service but identity, which has the key itself: reads `JWT_ISSUER` and `IDENTITY_URL`.
+    /// For every service but identity, which has the key itself: reads `JWT_ISSUER`, `JWT_EXPIRES_IN` and `IDENTITY_URL`, or
+    /// `JWT_SECRET`.
     pub fn from_env(env: &Env, clock: &SharedClock) -> anyhow::Result<Self> {
         let issuer = env.text("JWT_ISSUER", DEFAULT_ISSUER);
+        let tokens = match JwtSecret::from_env(env)? {
+            Some(secret) => TokenVerifier::with_secret(&issuer, &secret, Arc::clone(clock)),
+            None => TokenVerifier::with_jwks(&issuer, &env.identity_url(), Arc::clone(clock))?,
+        };
+        let lifetime = env.duration("JWT_EXPIRES_IN", revocation::DEFAULT_LIFETIME)?;
         Ok(Self {
-            tokens: Arc::new(TokenVerifier::with_jwks(&issuer, &env.identity_url(), Arc::clone(clock))?),
+            tokens: Arc::new(tokens.living(lifetime)),
             services: ServiceTokens::from_env(env, Arc::clone(clock))?,
         })
     }
@@ -56,6 +66,25 @@ where
         let token = bearer(parts)?;
         let claims = Authenticator::from_ref(state).tokens.verify(token).await?;
         Ok(Self { id: claims.sub, claims })
+    }
+}
+
+/// Somebody with a token of ours that is in force, though its session may have ended: for signing out, which may be repeated
+/// when the answer was lost.
+#[derive(Debug, Clone)]
+pub struct LeavingUser(pub CurrentUser);
+
+impl<S> FromRequestParts<S> for LeavingUser
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token = bearer(parts)?;
+        let claims = Authenticator::from_ref(state).tokens.verify_signed(token).await?;
+        Ok(Self(CurrentUser { id: claims.sub, claims }))
     }
 }
 

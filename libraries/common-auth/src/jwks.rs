@@ -1,6 +1,10 @@
 //! Public keys as a JSON Web Key Set (RFC 7517, RFC 8037), as identity-service publishes and the others read it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{
+    VerifyingKey,
+    pkcs8::{EncodePublicKey, spki::der::pem::LineEnding},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -25,6 +29,10 @@ impl PublicKey {
 
     pub fn bytes(&self) -> &[u8; 32] {
         &self.bytes
+    }
+
+    pub fn pem(&self) -> anyhow::Result<String> {
+        Ok(VerifyingKey::from_bytes(&self.bytes)?.to_public_key_pem(LineEnding::LF)?)
     }
 }
 

@@ -1,27 +1,26 @@
-//! Checks access tokens. Keys come from identity-service's JWKS and are asked for again when a token names one that
-//! is not known; a verified token is remembered until it expires, because checking a signature costs a hundred times
-//! as much as remembering it.
+//! Checks access tokens: the signature, by a key of ours and one algorithm (`keys.rs`), then what the claims say, then whether it
+//! was taken back (`revocation`). A verified token is remembered until it expires, because checking a signature costs a
+//! hundred times as much as remembering it; its time and whether it was taken back are looked at on every call.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use chrono::TimeDelta;
 use common_utils::{clock::SharedClock, http::Problem};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Claims,
     claims::AUDIENCE,
-    jwks::{JwkSet, PublicKey},
+    jwks::PublicKey,
+    keys::{PublicKeys, VerifyingKeys},
+    revocation::{self, Revocations},
+    secret::JwtSecret,
 };
 
 const REMEMBERED: usize = 50_000;
-/// Unknown keys make us ask at most this often, whoever sends them.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Clocks of two machines may differ by this much (seconds).
 const LEEWAY: i64 = 5;
 /// No token of ours comes near it.
@@ -31,46 +30,53 @@ const LONGEST_TOKEN: usize = 8 * 1024;
 pub enum TokenError {
     #[error("the access token has expired")]
     Expired,
+    /// Roles or the tier changed after it was signed.
+    #[error("the access token says what no longer holds")]
+    Outdated,
+    #[error("the session of the access token has ended")]
+    Ended,
+    #[error("the account of the access token is not active")]
+    Inactive,
     #[error("the access token is not valid")]
     Invalid,
     #[error("the keys to check the token with are not to be had: {0:#}")]
     KeysUnavailable(anyhow::Error),
+    #[error("whether the session goes on is not to be had: {0:#}")]
+    SessionsUnavailable(anyhow::Error),
 }
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
+        let refresh = |why| Self::new(http::StatusCode::UNAUTHORIZED, "token_expired", why);
         match error {
-            TokenError::Expired => Self::new(
-                http::StatusCode::UNAUTHORIZED,
-                "token_expired",
-                "The access token has expired: refresh it.",
-            ),
+            TokenError::Expired => refresh("The access token has expired: refresh it."),
+            TokenError::Outdated => refresh("What you may do has changed: refresh the access token."),
+            TokenError::Inactive => Self::forbidden("This account is not active. Ask support."),
+            TokenError::Ended => Self::unauthenticated("The session has ended: sign in again."),
             TokenError::Invalid => Self::unauthenticated("The access token is not valid."),
-            TokenError::KeysUnavailable(source) => Self::unavailable(source),
+            TokenError::KeysUnavailable(source) | TokenError::SessionsUnavailable(source) => {
+                Self::unavailable(source)
+            }
         }
     }
+}
+
+/// Where sessions are known for certain. Only identity-service has one: the others hear of what ends.
+#[async_trait]
+pub trait SessionRecord: Send + Sync {
+    /// Whether the session goes on and what the token says still holds.
+    async fn check(&self, claims: &Claims) -> Result<(), TokenError>;
 }
 
 /// Checks tokens of one issuer.
 pub struct TokenVerifier {
     issuer: String,
     clock: SharedClock,
-    keys: RwLock<HashMap<String, DecodingKey>>,
-    jwks: Option<JwksSource>,
+    keys: VerifyingKeys,
+    lifetime: TimeDelta,
+    revoked: Arc<Revocations>,
+    record: Option<Arc<dyn SessionRecord>>,
     verified: Cache<[u8; 32], Arc<Claims>>,
-}
-
-struct JwksSource {
-    client: reqwest::Client,
-    url: String,
-    /// Held while asking: whoever comes meanwhile waits for the same answer, also for a failure.
-    asked: tokio::sync::Mutex<Option<Asked>>,
-}
-
-/// The last attempt to get the keys.
-struct Asked {
-    ended: Instant,
-    failure: Option<String>,
 }
 
 impl std::fmt::Debug for TokenVerifier {
@@ -80,52 +86,118 @@ impl std::fmt::Debug for TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// With keys that are at hand.
-    pub fn with_keys(issuer: &str, keys: &[PublicKey], clock: SharedClock) -> Self {
-        let verifier = Self {
+    fn new(issuer: &str, keys: VerifyingKeys, clock: SharedClock) -> Self {
+        Self {
             issuer: issuer.to_owned(),
             clock,
-            keys: RwLock::default(),
-            jwks: None,
+            keys,
+            lifetime: TimeDelta::seconds(revocation::DEFAULT_LIFETIME.as_secs().cast_signed()),
+            revoked: Arc::default(),
+            record: None,
             verified: Cache::new(REMEMBERED),
-        };
-        verifier.learn(keys);
-        verifier
+        }
     }
 
-    /// With keys from `{identity}/.well-known/jwks.json`, read when they are first needed.
+    /// With keys that are at hand: identity-service itself, and tests.
+    pub fn with_keys(issuer: &str, keys: &[PublicKey], clock: SharedClock) -> Self {
+        Self::new(issuer, VerifyingKeys::Public(PublicKeys::of(keys)), clock)
+    }
+
+    /// With the keys that identity-service at `identity_url` publishes, asked for when they are first needed.
     pub fn with_jwks(issuer: &str, identity_url: &str, clock: SharedClock) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build()?;
-        let url = format!("{}/.well-known/jwks.json", identity_url.trim_end_matches('/'));
-        let jwks = JwksSource { client, url, asked: tokio::sync::Mutex::new(None) };
-        Ok(Self { jwks: Some(jwks), ..Self::with_keys(issuer, &[], clock) })
+        Ok(Self::new(issuer, VerifyingKeys::Public(PublicKeys::from_jwks(identity_url)?), clock))
     }
 
-    fn learn(&self, keys: &[PublicKey]) {
-        // The key is 32 bytes by its type; a shorter one would make the signature check panic.
-        let decoded = keys.iter().map(|key| (key.kid().to_owned(), DecodingKey::from_ed_der(key.bytes())));
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = decoded.collect();
+    /// With the deployment's secret, and no key pair.
+    pub fn with_secret(issuer: &str, secret: &JwtSecret, clock: SharedClock) -> Self {
+        Self::new(issuer, VerifyingKeys::secret(secret), clock)
     }
 
-    /// The claims of a token that is ours, untouched and in force.
+    /// For tokens that live so long.
+    #[must_use]
+    pub fn living(self, lifetime: Duration) -> Self {
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 1000);
+        Self { lifetime: TimeDelta::seconds(seconds), ..self }
+    }
+
+    /// Asking `record` about each token.
+    #[must_use]
+    pub fn recorded_by(self, record: Arc<dyn SessionRecord>) -> Self {
+        Self { record: Some(record), ..self }
+    }
+
+    /// What is taken back before it expires.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revoked
+    }
+
+    pub fn lifetime(&self) -> TimeDelta {
+        self.lifetime
+    }
+
+    /// These are the public keys from now on. What a key has signed that is gone is not believed any more.
+    pub fn learn(&self, keys: &[PublicKey]) {
+        if let VerifyingKeys::Public(public) = &self.keys
+            && public.learn(keys)
+        {
+            self.verified.clear();
+        }
+    }
+
+    /// Reads the published keys anew.
+    pub async fn renew_keys(&self) -> anyhow::Result<()> {
+        if let VerifyingKeys::Public(public) = &self.keys
+            && public.renew().await?
+        {
+            self.verified.clear();
+        }
+        Ok(())
+    }
+
+    /// The claims of a token that is ours, untouched, in force and not taken back.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        let claims = self.verify_signed(token).await?;
+        self.revoked.check(&claims)?;
+        if let Some(record) = &self.record {
+            record.check(&claims).await?;
+        }
+        Ok(claims)
+    }
+
+    /// The claims of a token that is ours, untouched and in force, though it may have been taken back.
+    pub async fn verify_signed(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         if token.len() > LONGEST_TOKEN {
             return Err(TokenError::Invalid);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token).into();
-        if let Some(claims) = self.verified.get(&fingerprint) {
-            self.in_force(&claims)?;
-            return Ok(claims);
+        let claims = match self.verified.get(&fingerprint) {
+            Some(claims) => claims,
+            None => self.verify_anew(token, fingerprint).await?,
+        };
+        self.in_force(&claims)?;
+        Ok(claims)
+    }
+
+    async fn verify_anew(&self, token: &str, fingerprint: [u8; 32]) -> Result<Arc<Claims>, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        if header.alg != self.keys.algorithm() {
+            return Err(TokenError::Invalid);
         }
-        let key = self.key_of(token).await?;
+        let kid = header.kid;
+        let key = self.keys.of(kid.as_deref()).await?;
         let claims = Arc::new(self.decode(token, &key)?);
         self.in_force(&claims)?;
         self.verified.insert(fingerprint, Arc::clone(&claims));
+        // A key that went while its signature was checked: what is remembered was cleared before this was added.
+        if !self.keys.has(kid.as_deref()) {
+            self.verified.remove(&fingerprint);
+            return Err(TokenError::Invalid);
+        }
         Ok(claims)
     }
 
     fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, TokenError> {
-        let mut rules = Validation::new(Algorithm::EdDSA);
+        let mut rules = Validation::new(self.keys.algorithm());
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -149,49 +221,5 @@ impl TokenVerifier {
             return Err(TokenError::Invalid);
         }
         Ok(())
-    }
-
-    async fn key_of(&self, token: &str) -> Result<DecodingKey, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        if header.alg != Algorithm::EdDSA {
-            return Err(TokenError::Invalid);
-        }
-        let kid = header.kid.ok_or(TokenError::Invalid)?;
-        if let Some(key) = self.known(&kid) {
-            return Ok(key);
-        }
-        self.ask().await?;
-        self.known(&kid).ok_or(TokenError::Invalid)
-    }
-
-    fn known(&self, kid: &str) -> Option<DecodingKey> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
-    }
-
-    async fn ask(&self) -> Result<(), TokenError> {
-        let Some(source) = &self.jwks else { return Ok(()) };
-        let came = Instant::now();
-        let mut asked = source.asked.lock().await;
-        match asked.as_ref() {
-            Some(Asked { ended, failure: None }) if ended.elapsed() < ASK_AGAIN => return Ok(()),
-            // It failed while we waited for it. Asking in turn, each would wait for all before it.
-            Some(Asked { ended, failure: Some(failure) }) if *ended >= came => {
-                return Err(TokenError::KeysUnavailable(anyhow::anyhow!("{failure}")));
-            }
-            // A failure does not count beyond that: the next token may try at once.
-            _ => {}
-        }
-        let fetched = source.fetch().await;
-        let failure = fetched.as_ref().err().map(|error| format!("{error:#}"));
-        *asked = Some(Asked { ended: Instant::now(), failure });
-        self.learn(&fetched.map_err(TokenError::KeysUnavailable)?);
-        Ok(())
-    }
-}
-
-impl JwksSource {
-    async fn fetch(&self) -> anyhow::Result<Vec<PublicKey>> {
-        let answer = self.client.get(&self.url).send().await?.error_for_status()?;
-        Ok(answer.json::<JwkSet>().await?.ed25519())
     }
 }

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use common_auth::{
     Claims, Role,
     claims::DEFAULT_ISSUER,
+    jwks::{JwkSet, PublicKey},
     service_token::ServiceTokens,
     signing::TokenSigner,
     testing,
@@ -202,4 +203,51 @@ async fn those_who_wait_for_keys_share_a_failure_too() {
     // A later one asks again at once.
     assert!(verifier.verify(&token).await.is_err());
     assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn what_is_remembered_as_verified_can_be_taken_back() {
+    let world = world();
+    let claims = world.claims();
+    let token = world.signer.sign(&claims).unwrap();
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.verifier.revocations().end_session(claims.sid, world.clock.now() + TimeDelta::minutes(15));
+    assert!(matches!(world.verifier.verify(&token).await, Err(TokenError::Ended)));
+    assert!(world.verifier.verify_signed(&token).await.is_ok(), "who signs out again is still known");
+    // A key that is gone takes all that it has signed with it.
+    let other = world.signer.sign(&world.claims()).unwrap();
+    assert!(world.verifier.verify(&other).await.is_ok());
+    world.verifier.learn(&[]);
+    assert!(matches!(world.verifier.verify(&other).await, Err(TokenError::Invalid)));
+}
+
+/// identity-service as far as its keys go: those in the list.
+async fn publishing_identity(keys: &Arc<std::sync::Mutex<Vec<PublicKey>>>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let keys = Arc::clone(keys);
+    let published = async move || axum::Json(JwkSet::of(&*keys.lock().unwrap()));
+    let router = axum::Router::new().route("/.well-known/jwks.json", axum::routing::get(published));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn keys_are_read_anew_and_those_that_are_gone_are_not_believed() {
+    let world = world();
+    let next = TokenSigner::ephemeral().unwrap();
+    let published = Arc::new(std::sync::Mutex::new(vec![world.signer.public_key().clone()]));
+    let url = publishing_identity(&published).await;
+    let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
+    let verifier = TokenVerifier::with_jwks(DEFAULT_ISSUER, &url, clock).unwrap();
+    let (old_token, new_token) =
+        (world.signer.sign(&world.claims()).unwrap(), next.sign(&world.claims()).unwrap());
+    assert!(verifier.verify(&old_token).await.is_ok());
+    published.lock().unwrap().push(next.public_key().clone());
+    verifier.renew_keys().await.unwrap();
+    assert!(verifier.verify(&old_token).await.is_ok() && verifier.verify(&new_token).await.is_ok());
+    published.lock().unwrap().remove(0);
+    verifier.renew_keys().await.unwrap();
+    assert!(matches!(verifier.verify(&old_token).await, Err(TokenError::Invalid)));
+    assert!(verifier.verify(&new_token).await.is_ok());
 }

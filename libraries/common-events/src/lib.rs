@@ -1,6 +1,7 @@
 //! Events between services: written to the outbox in the business transaction, published by the relay, taken in
 //! once by consumers, set aside in `dlq.<topic>` when they cannot be handled. Read models are made anew from the topics.
 
+pub mod broadcast;
 pub mod config;
 pub mod consumer;
 pub mod contracts;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use common_auth::Authenticator;
+use common_auth::{Authenticator, revocation};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Actor, Consumer, EventContext, Topic, dedup,
@@ -160,6 +160,9 @@ impl App {
             workers.consumer(consumer);
         }
         workers.collector(collector);
+        let (tokens, kafka) = (Arc::clone(&state.authenticator.tokens), config.kafka.clone());
+        let clock = Arc::clone(&state.clock);
+        workers.spawn(|shutdown| revocation::keep_informed(SERVICE, tokens, kafka, clock, shutdown));
         workers.spawn(|shutdown| audit::watch(pool.clone(), shutdown));
         workers.spawn(|shutdown| dead_letters::watch(pool.clone(), shutdown));
         workers.spawn(|shutdown| dead_letters::replay_ordered(state.clone(), config.kafka, locks, shutdown));

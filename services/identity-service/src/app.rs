@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef};
 use chrono::TimeDelta;
 use common_auth::{
-    Authenticator, password::Passwords, service_token::ServiceTokens, signing::TokenSigner,
+    Authenticator, key_ring::KeyRing, password::Passwords, service_token::ServiceTokens,
     verify::TokenVerifier,
 };
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
@@ -14,7 +14,7 @@ use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
     crypto::sealing::Sealer,
-    http::{docs, health::Check, server},
+    http::{TrustedProxies, docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,12 +30,13 @@ use crate::{
     contacts::{self, Contacts},
     crypto::pii::PiiKeys,
     deactivation::{self, Deactivation},
-    internal, jwks,
+    guard::Guard,
+    internal, jwks, keys,
     kyc::{self, HttpKycProvider, Kyc},
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
     passwords::{self, PasswordChanges, proof::Proofs},
-    sessions::{self, AccessTokens, Sessions},
+    sessions::{self, AccessTokens, OwnRecord, Sessions, Signer},
     tidy,
     users::{self, Users},
 };
@@ -45,6 +46,7 @@ use crate::{
 pub(crate) struct AppState {
     pub(crate) clock: SharedClock,
     pub(crate) authenticator: Authenticator,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) users: Users,
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
@@ -57,6 +59,12 @@ pub(crate) struct AppState {
 impl FromRef<AppState> for Authenticator {
     fn from_ref(state: &AppState) -> Self {
         state.authenticator.clone()
+    }
+}
+
+impl FromRef<AppState> for TrustedProxies {
+    fn from_ref(state: &AppState) -> Self {
+        state.proxies.clone()
     }
 }
 
@@ -129,10 +137,9 @@ impl AppState {
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         let pool = pool.clone();
-        let signer = Arc::new(TokenSigner::load_or_create(&config.keys_dir)?);
         let issuer = config.tokens.issuer.clone();
-        let own_key = [signer.public_key().clone()];
-        let tokens = Arc::new(TokenVerifier::with_keys(&issuer, &own_key, Arc::clone(&clock)));
+        let (signer, tokens) = signing(config, &clock)?;
+        let tokens = Arc::new(tokens.recorded_by(Arc::new(OwnRecord(pool.clone()))));
         let access = AccessTokens { signer, issuer, lifetime: config.tokens.access_lifetime };
         let lifetime = TimeDelta::from_std(config.tokens.session_lifetime)?;
         let sessions = Sessions { pool: pool.clone(), clock: Arc::clone(&clock), access, lifetime };
@@ -143,10 +150,12 @@ impl AppState {
         let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
         let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
         let codes = Codes::new(pool.clone(), Arc::clone(&clock), notices.clone(), allowances.clone(), &key)?;
+        let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
         Ok(Self {
             authenticator: Authenticator { tokens, services },
+            proxies: config.trusted_proxies.clone(),
             auth: Auth {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
@@ -155,6 +164,7 @@ impl AppState {
                 policy,
                 codes: codes.clone(),
                 notices: notices.clone(),
+                guard: guard.clone(),
             },
             contacts: Contacts {
                 pool: pool.clone(),
@@ -172,6 +182,7 @@ impl AppState {
                 passwords,
                 policy,
                 proofs: proofs.clone(),
+                guard,
                 notices: notices.clone(),
                 allowances,
                 sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
@@ -200,6 +211,8 @@ impl AppState {
 
     /// What this service does beside answering.
     fn work(&self, workers: &Workers) {
+        let (signer, tokens) = (self.sessions.access.signer.clone(), Arc::clone(&self.authenticator.tokens));
+        workers.spawn(|shutdown| keys::keep_fresh(signer, tokens, shutdown));
         workers.spawn(|shutdown| self.sessions.clone().keep_purging(shutdown));
         for channel in Channel::ALL {
             workers.spawn(|shutdown| self.contacts.notices.clone().send(channel, shutdown));
@@ -210,11 +223,25 @@ impl AppState {
     }
 }
 
+/// What signs access tokens, and what checks them.
+fn signing(config: &Config, clock: &SharedClock) -> anyhow::Result<(Signer, TokenVerifier)> {
+    let issuer = &config.tokens.issuer;
+    if let Some(secret) = &config.tokens.secret {
+        let tokens = TokenVerifier::with_secret(issuer, secret, Arc::clone(clock));
+        return Ok((Signer::Secret(secret.clone()), tokens));
+    }
+    let lifetime = TimeDelta::from_std(config.tokens.access_lifetime)?;
+    let keys = KeyRing::load_or_create(&config.keys_dir, Arc::clone(clock), lifetime)?;
+    let tokens = TokenVerifier::with_keys(issuer, &keys.published(), Arc::clone(clock));
+    Ok((Signer::Keys(Arc::new(keys)), tokens))
+}
+
 /// What the gateway routes to.
 fn public() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(auth::routes::router())
         .merge(sessions::routes::router())
+        .merge(sessions::routes_list::router())
         .merge(users::routes::router())
         .merge(contacts::routes::router())
         .merge(passwords::routes::router())

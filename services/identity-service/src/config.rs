@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use common_auth::claims::DEFAULT_ISSUER;
+use common_auth::{claims::DEFAULT_ISSUER, secret::JwtSecret};
 use common_db::DbConfig;
 use common_events::KafkaConfig;
 use common_utils::{
     config::{ConfigError, Env, ListenConfig},
+    http::TrustedProxies,
     http_client::BreakerConfig,
 };
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    /// Who is believed where a call comes from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct TokenConfig {
     pub issuer: String,
     pub access_lifetime: Duration,
     pub session_lifetime: Duration,
+    /// Signs access tokens in the place of the deployment's keys.
+    pub secret: Option<JwtSecret>,
 }
 
 /// The cost of a password hash.
@@ -57,6 +62,7 @@ impl Config {
                 issuer: env.text("JWT_ISSUER", DEFAULT_ISSUER),
                 access_lifetime: env.duration("JWT_EXPIRES_IN", Duration::from_mins(15))?,
                 session_lifetime: env.duration("JWT_REFRESH_EXPIRES_IN", Duration::from_hours(7 * 24))?,
+                secret: JwtSecret::from_env(env)?,
             },
             passwords: PasswordConfig::from_env(env)?,
             second_factors: Self::second_factors(env)?,
@@ -68,13 +74,14 @@ impl Config {
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
             },
+            trusted_proxies: TrustedProxies::from_env(env)?,
         };
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let TokenConfig { access_lifetime, session_lifetime, .. } = self.tokens;
+        let TokenConfig { access_lifetime, session_lifetime, .. } = &self.tokens;
         if access_lifetime.is_zero() || access_lifetime > session_lifetime {
             return Err(ConfigError::new(
                 "JWT_EXPIRES_IN must be more than nothing and at most JWT_REFRESH_EXPIRES_IN",

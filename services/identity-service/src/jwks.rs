@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 
-/// A rotated key is known everywhere after this long; verifiers ask sooner when they meet a key they do not know.
+/// A next key is known everywhere after this long, before it signs; verifiers ask sooner when they meet a key they do not know.
 const CACHE: &str = "public, max-age=300";
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -16,7 +16,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 type Answer = ([(header::HeaderName, &'static str); 1], Json<JwkSet>);
 
 fn answer(state: &AppState) -> Answer {
-    ([(header::CACHE_CONTROL, CACHE)], Json(JwkSet::of([state.sessions.access.signer.public_key()])))
+    ([(header::CACHE_CONTROL, CACHE)], Json(JwkSet::of(&state.sessions.access.signer.published())))
 }
 
 /// Public keys of access tokens

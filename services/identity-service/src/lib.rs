@@ -1,9 +1,10 @@
 //! identity-service: who people are, how they sign in, and what is verified of them.
 //!
-//! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `sessions` (refreshing and
-//! logging out), `contacts` (proving and changing an address or number), `passwords` (changing and resetting),
-//! `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people, `codes` what is in some of
-//! them, `allowances` how often something may be done. `import` brings people in from another system. `internal` is what other services may ask.
+//! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
+//! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
+//! `passwords` (changing and resetting), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
+//! `internal` is what other services may ask.
 
 mod allowances;
 mod app;
@@ -14,9 +15,11 @@ pub mod config;
 mod contacts;
 mod crypto;
 mod deactivation;
+mod guard;
 mod import;
 mod internal;
 mod jwks;
+pub mod keys;
 mod kyc;
 mod metrics;
 mod notices;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use identity_service::{App, SERVICE, SERVICE_NAME, cli::UsersCommand, config::Config, migrations};
+use identity_service::{
+    App, SERVICE, SERVICE_NAME, cli::UsersCommand, config::Config, keys::KeysCommand, migrations,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = SERVICE_NAME, about = "Registering, logging in, sessions and verification of people", version)]
@@ -24,6 +26,9 @@ enum Command {
     /// Accounts of staff.
     #[command(subcommand)]
     Users(UsersCommand),
+    /// The keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 #[tokio::main]
@@ -45,6 +50,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Users(command) => return command.run(env).await,
+        Command::Keys(command) => return command.run(env),
     }
     Ok(ExitCode::SUCCESS)
 }

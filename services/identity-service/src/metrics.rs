@@ -8,8 +8,14 @@ const LOGINS: &str = "wallet_identity_logins_total";
 const REGISTRATIONS: &str = "wallet_identity_registrations_total";
 const KYC_CHECKS: &str = "wallet_identity_kyc_checks_total";
 const REFRESH_REUSE: &str = "wallet_identity_refresh_reuse_total";
+const HELD_BACK: &str = "wallet_identity_logins_held_back_total";
+const ACCOUNTS_LOCKED: &str = "wallet_identity_accounts_locked_total";
+const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
+const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
 
-const LOGIN_OUTCOMES: [&str; 4] = ["success", "invalid_credentials", "inactive", "error"];
+const LOGIN_OUTCOMES: [&str; 5] = ["success", "invalid_credentials", "inactive", "held_back", "error"];
+const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
+const END_REASONS: [&str; 5] = ["logout", "ended", "reuse", "password_changed", "deactivated"];
 const KYC_OUTCOMES: [&str; 8] =
     ["verified", "already_verified", "mismatch", "not_found", "taken", "refused", "unavailable", "error"];
 
@@ -18,6 +24,21 @@ pub(crate) fn register() {
     describe_counter!(REGISTRATIONS, "People who registered.");
     describe_counter!(KYC_CHECKS, "Checks of a bank verification number, by how they ended.");
     describe_counter!(REFRESH_REUSE, "Sessions ended because a used refresh token came back.");
+    describe_counter!(HELD_BACK, "Sign-ins that had to wait after failures, by what was counted.");
+    describe_counter!(ACCOUNTS_LOCKED, "Accounts at which strangers wait because too many sign-ins failed.");
+    describe_counter!(
+        SOURCES_BLOCKED,
+        "Addresses that wait because too many accounts were tried from there."
+    );
+    for by in HOLDERS {
+        counter!(HELD_BACK, "service" => SERVICE, "by" => by).increment(0);
+    }
+    counter!(ACCOUNTS_LOCKED, "service" => SERVICE).increment(0);
+    counter!(SOURCES_BLOCKED, "service" => SERVICE).increment(0);
+    describe_counter!(SESSIONS_ENDED, "Sessions that ended before their time, by why.");
+    for reason in END_REASONS {
+        counter!(SESSIONS_ENDED, "service" => SERVICE, "reason" => reason).increment(0);
+    }
     for outcome in LOGIN_OUTCOMES {
         counter!(LOGINS, "service" => SERVICE, "outcome" => outcome).increment(0);
     }
@@ -42,4 +63,20 @@ pub(crate) fn kyc_checked(outcome: &'static str) {
 
 pub(crate) fn refresh_reused() {
     counter!(REFRESH_REUSE, "service" => SERVICE).increment(1);
+}
+
+pub(crate) fn sessions_ended(reason: &'static str, sessions: u64) {
+    counter!(SESSIONS_ENDED, "service" => SERVICE, "reason" => reason).increment(sessions);
+}
+
+pub(crate) fn login_held_back(by: &'static str) {
+    counter!(HELD_BACK, "service" => SERVICE, "by" => by).increment(1);
+}
+
+pub(crate) fn account_locked() {
+    counter!(ACCOUNTS_LOCKED, "service" => SERVICE).increment(1);
+}
+
+pub(crate) fn source_blocked() {
+    counter!(SOURCES_BLOCKED, "service" => SERVICE).increment(1);
 }

@@ -35,5 +35,6 @@ async fn round(state: &AppState) -> anyhow::Result<()> {
     state.contacts.codes.purge().await?;
     state.contacts.allowances.purge().await?;
     state.passwords.purge().await?;
+    state.auth.guard.purge().await?;
     Ok(())
 }

@@ -145,7 +145,8 @@ async fn front(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     let public_key = env.keys_dir().join(common_auth::signing::PUBLIC_FILE);
-    let config = gateway::render::load(&gateway::render::directory(), &public_key)?;
+    let directory = gateway::render::directory();
+    let config = gateway::render::load(&directory, &public_key)?;
     let listen = gateway_listen(env)?;
     let status_port = env.shared_by("gateway").parse("STATUS_PORT", 8100)?;
     let status = ListenConfig { host: listen.host.clone(), port: status_port };
@@ -158,6 +159,11 @@ async fn front(
         .build()?;
     let (clients, operators) = (listen.bind().await?, status.bind().await?);
     tracing::info!(address = %clients.local_addr()?, "the gateway listens");
+    let keys = gateway::render::keep_keys(gateway.clone(), directory, public_key, shutdown.clone());
+    tasks.spawn(async {
+        keys.await;
+        Ok(())
+    });
     let shutdown = shutdown.clone();
     tasks.spawn(
         async move { gateway::serve(&gateway, clients, operators, shutdown).await.context("gateway") },

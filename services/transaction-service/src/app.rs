@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use chrono::TimeDelta;
-use common_auth::Authenticator;
+use common_auth::{Authenticator, revocation};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
@@ -54,6 +54,7 @@ impl FromRef<AppState> for Authenticator {
 pub struct App {
     state: AppState,
     pool: PgPool,
+    clock: SharedClock,
     consumer: Consumer,
     router: Router,
 }
@@ -102,11 +103,11 @@ impl App {
             kafka: state.config.kafka.clone(),
             redis,
             clock: Arc::clone(&clock),
-            handler: Arc::new(Intake { directory: (*state.directory).clone(), clock }),
+            handler: Arc::new(Intake { directory: (*state.directory).clone(), clock: Arc::clone(&clock) }),
         };
         let api = Router::from(public().merge(internal())).with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { state, pool, consumer, router })
+        Ok(Self { state, pool, clock, consumer, router })
     }
 
     pub fn config(&self) -> &Config {
@@ -121,10 +122,13 @@ impl App {
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
-        let Self { state: AppState { config, transfers, .. }, pool, consumer, router } = self;
+        let Self { state, pool, clock, consumer, router } = self;
+        let AppState { config, authenticator, transfers, .. } = state;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.consumer(consumer);
+        let (tokens, kafka) = (authenticator.tokens, config.kafka.clone());
+        workers.spawn(|shutdown| revocation::keep_informed(SERVICE, tokens, kafka, clock, shutdown));
         workers.spawn(|shutdown| transfers.recover_forever(shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;

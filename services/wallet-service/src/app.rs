@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
-use common_auth::Authenticator;
+use common_auth::{Authenticator, revocation};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
@@ -129,10 +129,12 @@ impl App {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
         let Self { state, consumer, issuing, router } = self;
         let (handling, self_check) = (state.handling(), state.self_check());
-        let AppState { pool, config, ledger, .. } = state;
+        let AppState { pool, clock, config, authenticator, ledger, .. } = state;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
         workers.consumer(consumer);
+        let (tokens, kafka) = (authenticator.tokens, config.kafka.clone());
+        workers.spawn(|shutdown| revocation::keep_informed(SERVICE, tokens, kafka, clock, shutdown));
         workers.spawn(|shutdown| issuing.run(shutdown));
         workers.spawn(|shutdown| handling.run(shutdown));
         workers.spawn(|shutdown| Expiry(ledger).run(shutdown));

@@ -1,13 +1,13 @@
 //! Lets only tokens through that one of the file's credentials verifies, and says who the consumer is.
 //!
-//! Steps: find the token, read it, find the credential of its `iss`, compare the algorithm, verify the signature,
+//! Steps: find the token, read it, find the credential that it names (ours by `kid`), compare the algorithm, verify the signature,
 //! look at the time. What was verified once is remembered by the whole token (bounded), because verifying costs
 //! far more than the rest of the gateway; the time is looked at again on every call.
 
 mod keyring;
 mod token;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
 
 use axum::body::Body;
 use common_utils::clock::SharedClock;
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use self::keyring::Verified;
-pub(crate) use self::keyring::{Keyring, public_key};
+pub(crate) use self::keyring::{Key, Keyring};
 use super::Step;
 use crate::{
     answers,
@@ -32,7 +32,7 @@ const ANONYMOUS: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 #[derive(Debug)]
 pub(crate) enum Refusal {
     NoToken,
-    Message(&'static str),
+    Message(Cow<'static, str>),
     /// What is wrong with each claim.
     Claims(Map<String, Value>),
 }
@@ -66,7 +66,7 @@ impl Jwt {
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Verified>, Refusal> {
         let token = self.token(headers)?;
-        let verified = self.keyring.verify(token)?;
+        let verified = self.keyring.verify(token, &self.config.key_claim_name)?;
         self.check_time(&verified)?;
         Ok(verified)
     }
@@ -78,12 +78,12 @@ impl Jwt {
                 continue;
             };
             if found.is_some_and(|other| other != token) {
-                return Err(Refusal::Message("Multiple tokens provided"));
+                return Err(Refusal::Message("Multiple tokens provided".into()));
             }
             found = Some(token);
         }
         std::str::from_utf8(found.ok_or(Refusal::NoToken)?)
-            .map_err(|_| Refusal::Message("Bad token; invalid JSON"))
+            .map_err(|_| Refusal::Message("Bad token; invalid JSON".into()))
     }
 
     fn check_time(&self, verified: &Verified) -> Result<(), Refusal> {

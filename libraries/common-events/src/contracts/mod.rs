@@ -175,6 +175,8 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserTierChanged>(),
         Contract::of::<UserDeactivated>(),
         Contract::of::<UserPasswordChanged>(),
+        Contract::of::<SessionEnded>(),
+        Contract::of::<UserLocked>(),
         Contract::of::<WalletCreated>(),
         Contract::of::<WalletFrozen>(),
         Contract::of::<WalletUnfrozen>(),

@@ -87,3 +87,40 @@ events! { Topic::User, PasswordChangeSnapshot, "user", user_id:
     /// A person has another password; their other sessions have ended.
     UserPasswordChanged = "identity.user.password_changed";
 }
+
+/// A session that was ended before its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEndSnapshot {
+    pub user_id: Uuid,
+    pub session_id: Uuid,
+    /// `logout`, `ended` (by its owner, from another session), `reuse` (of what renews it), `password_changed`, `deactivated`, and more of the kind.
+    #[schemars(example = &"logout")]
+    pub reason: String,
+    pub ended_at: DateTime<Utc>,
+    /// What was signed for the session has to be refused until then. Afterwards none of it is in force, by itself.
+    pub refused_until: DateTime<Utc>,
+}
+
+events! { Topic::User, SessionEndSnapshot, "user", user_id:
+    /// A session ended before its time. What was signed for it is refused from now on.
+    SessionEnded = "identity.session.ended";
+}
+
+/// Sign-ins that are held back because too many have failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserLockSnapshot {
+    pub user_id: Uuid,
+    /// Failed sign-ins in a row.
+    #[schemars(example = 20)]
+    pub failures: i32,
+    pub locked_at: DateTime<Utc>,
+    /// From addresses where the person has not signed in before.
+    pub locked_until: DateTime<Utc>,
+}
+
+events! { Topic::User, UserLockSnapshot, "user", user_id:
+    /// Somebody tries to sign in as this person: for a while nobody does so from an address where the person has not been before.
+    UserLocked = "identity.user.locked";
+}

@@ -28,6 +28,7 @@ const KEPT: &[&str] = &[
     "deliveries",
     "deliveryId",
     "emailVerified",
+    "endedAt",
     "endpointId",
     "entryId",
     "evidence",
@@ -36,6 +37,7 @@ const KEPT: &[&str] = &[
     "eventTypes",
     "expiresAt",
     "failure",
+    "failures",
     "fee",
     "floor",
     "freeze",
@@ -46,6 +48,8 @@ const KEPT: &[&str] = &[
     "issuedAt",
     "kycTier",
     "letterId",
+    "lockedAt",
+    "lockedUntil",
     "newTier",
     "oldTier",
     "origin",
@@ -58,12 +62,14 @@ const KEPT: &[&str] = &[
     "providerReference",
     "reason",
     "reference",
+    "refusedUntil",
     "relatedTo",
     "remaining",
     "requesterId",
     "resolvedAt",
     "roles",
     "sequence",
+    "sessionId",
     "status",
     "ticketId",
     "toUserId",
@@ -162,9 +168,9 @@ mod tests {
     use common_events::{
         Actor,
         contracts::{
-            Amount, EntrySnapshot, PasswordChangeSnapshot, TierChangeSnapshot, TransactionSnapshot,
-            UserSnapshot, VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot,
-            WebhookResendSnapshot,
+            Amount, EntrySnapshot, PasswordChangeSnapshot, SessionEndSnapshot, TierChangeSnapshot,
+            TransactionSnapshot, UserLockSnapshot, UserSnapshot, VirtualAccountSnapshot,
+            WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -298,6 +304,14 @@ mod tests {
             deliveries: 1,
             changed_at: at,
         };
+        let session = SessionEndSnapshot {
+            user_id: id,
+            session_id: id,
+            reason: "logout".to_owned(),
+            ended_at: at,
+            refused_until: at,
+        };
+        let lock = UserLockSnapshot { user_id: id, failures: 20, locked_at: at, locked_until: at };
         let whole = |data: Value| {
             let details = Record::of(&event(&data)).unwrap().details;
             assert_eq!(Value::Object(details), data);
@@ -307,6 +321,8 @@ mod tests {
         whole(serde_json::to_value(&password).unwrap());
         whole(serde_json::to_value(&endpoint).unwrap());
         whole(serde_json::to_value(&resend).unwrap());
+        whole(serde_json::to_value(&session).unwrap());
+        whole(serde_json::to_value(&lock).unwrap());
     }
 
     #[test]

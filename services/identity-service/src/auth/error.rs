@@ -7,6 +7,7 @@ use common_utils::http::Problem;
 use super::policy::WeakPassword;
 use crate::{
     codes::error::CodeError,
+    guard::error::GuardError,
     sessions::error::{SessionError, inactive},
     users::error::UserError,
 };
@@ -28,6 +29,8 @@ pub(crate) enum AuthError {
     Password(#[from] PasswordError),
     #[error(transparent)]
     Code(#[from] CodeError),
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
@@ -54,6 +57,7 @@ impl From<AuthError> for Problem {
             AuthError::Encoding(_) => Self::internal(error),
             AuthError::Password(error) => error.into(),
             AuthError::Code(error) => error.into(),
+            AuthError::Guard(error) => error.into(),
             AuthError::Session(error) => error.into(),
             AuthError::User(error) => error.into(),
         }

@@ -17,10 +17,11 @@ use secrecy::SecretString;
 use crate::{
     SERVICE_NAME,
     codes::Codes,
+    guard::{Attempt, Guard, error::GuardError},
     metrics,
     notices::Notices,
     passwords,
-    sessions::{IssuedTokens, Sessions},
+    sessions::{IssuedTokens, Origin, Sessions},
     users::{
         self, Identifier, Users,
         entity::{NewUser, User},
@@ -29,6 +30,7 @@ use crate::{
 };
 use error::AuthError;
 use policy::PasswordPolicy;
+use repo::Credential;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Auth {
@@ -39,6 +41,7 @@ pub(crate) struct Auth {
     pub(crate) policy: PasswordPolicy,
     pub(crate) codes: Codes,
     pub(crate) notices: Notices,
+    pub(crate) guard: Guard,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,14 @@ pub(crate) struct Registered {
     pub(crate) replayed: bool,
 }
 
+/// A sign-in that is under way.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    known: Option<&'a Identifier>,
+    attempt: &'a Attempt,
+    origin: &'a Origin,
+}
+
 impl Auth {
     /// Makes the account and signs its owner in, in one transaction with the event.
     ///
@@ -64,6 +75,7 @@ impl Auth {
         new: NewUser,
         password: SecretString,
         key: Option<IdempotencyKey>,
+        origin: &Origin,
     ) -> Result<Registered, AuthError> {
         self.policy.check(&password, &new)?;
         let hash = self.passwords.hash(password.clone()).await?;
@@ -74,12 +86,13 @@ impl Auth {
             Claim::Mismatch => return Err(AuthError::KeyReused),
             Claim::Known(_) => {
                 drop(op);
-                return self.register_again(user, password).await;
+                return self.register_again(user, password, origin).await;
             }
         }
         insert_in_op(&mut op, &user, &hash, Actor::user(user.id)).await?;
         self.codes.welcome_in_op(&mut op, &user).await?;
-        let tokens = self.sessions.open_in_op(&mut op, &user).await?;
+        let tokens = self.sessions.open_in_op(&mut op, &user, origin).await?;
+        self.guard.welcome_in_op(&mut op, &user, origin).await?;
         op.commit().await?;
         self.notices.wake();
         metrics::registered();
@@ -104,8 +117,13 @@ impl Auth {
         Ok(idempotency::claim_in_op(op, &caller, &key, &hash, id, now).await?)
     }
 
-    async fn register_again(&self, user: User, password: SecretString) -> Result<Registered, AuthError> {
-        let signed_in = match self.sign_in(Some(Identifier::Email(user.email)), password).await {
+    async fn register_again(
+        &self,
+        user: User,
+        password: SecretString,
+        origin: &Origin,
+    ) -> Result<Registered, AuthError> {
+        let signed_in = match self.sign_in(user.email.as_str(), password, origin).await {
             Err(AuthError::InvalidCredentials) => return Err(AuthError::KeyReused),
             other => other?,
         };
@@ -116,8 +134,9 @@ impl Auth {
         &self,
         identifier: &str,
         password: SecretString,
+        origin: &Origin,
     ) -> Result<SignedIn, AuthError> {
-        let result = self.sign_in(Identifier::parse(identifier), password).await;
+        let result = self.sign_in(identifier, password, origin).await;
         match &result {
             Ok(SignedIn { user, .. }) => {
                 metrics::login("success");
@@ -125,42 +144,67 @@ impl Auth {
             }
             Err(AuthError::InvalidCredentials) => metrics::login("invalid_credentials"),
             Err(AuthError::Inactive) => metrics::login("inactive"),
+            Err(AuthError::Guard(GuardError::TooMany { .. })) => metrics::login("held_back"),
             Err(_) => metrics::login("error"),
         }
         result
     }
 
-    /// Who logs in somewhere else at the same moment may have their password hashed anew: then it is looked at once more.
+    /// An unknown identifier costs the same queries and the same hashing as a known one, and waits as long after failures. A wrong
+    /// password was counted before it was looked at; whatever else goes wrong was no failure.
     async fn sign_in(
         &self,
-        identifier: Option<Identifier>,
+        identifier: &str,
         password: SecretString,
+        origin: &Origin,
     ) -> Result<SignedIn, AuthError> {
-        let identifier = identifier.as_ref();
-        if let Some(signed_in) = self.try_to_sign_in(identifier, password.clone()).await? {
-            return Ok(signed_in);
+        let known = Identifier::parse(identifier);
+        let found = self.find(known.as_ref()).await?;
+        let owner = found.as_ref().map(|found| found.user_id);
+        let attempt = self.guard.attempt(identifier, owner, origin).await?;
+        let entry = Entry { known: known.as_ref(), attempt: &attempt, origin };
+        let result = self.try_twice(entry, found, password).await;
+        if !matches!(result, Ok(_) | Err(AuthError::InvalidCredentials)) {
+            self.guard.take_back(&attempt).await?;
         }
-        self.try_to_sign_in(identifier, password).await?.ok_or(AuthError::InvalidCredentials)
+        result
     }
 
-    /// An unknown identifier costs the same query and the same hashing as a known one. None where another hash is stored by now
-    /// than the one that was looked at.
+    async fn find(&self, known: Option<&Identifier>) -> sqlx::Result<Option<Credential>> {
+        match known {
+            Some(identifier) => repo::find(&self.pool, identifier).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Who logs in somewhere else at the same moment may have their password hashed anew: then it is looked at once more.
+    async fn try_twice(
+        &self,
+        entry: Entry<'_>,
+        found: Option<Credential>,
+        password: SecretString,
+    ) -> Result<SignedIn, AuthError> {
+        if let Some(signed_in) = self.try_to_sign_in(entry, found, password.clone()).await? {
+            return Ok(signed_in);
+        }
+        let found = self.find(entry.known).await?;
+        self.try_to_sign_in(entry, found, password).await?.ok_or(AuthError::InvalidCredentials)
+    }
+
+    /// None where another hash is stored by now than the one that was looked at.
     async fn try_to_sign_in(
         &self,
-        identifier: Option<&Identifier>,
+        entry: Entry<'_>,
+        found: Option<Credential>,
         password: SecretString,
     ) -> Result<Option<SignedIn>, AuthError> {
-        let credential = match identifier {
-            Some(identifier) => repo::find(&self.pool, identifier).await?,
-            None => None,
-        };
-        let (known, hash) = credential.map(|found| (found.user_id, found.hash)).unzip();
+        let (known, hash) = found.map(|found| (found.user_id, found.hash)).unzip();
         let matches = self.passwords.verify(password.clone(), hash.clone()).await?;
         let Some((id, hash)) = known.zip(hash).filter(|_| matches) else {
             tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
             return Err(AuthError::InvalidCredentials);
         };
-        let signed_in = self.open(id, &hash).await?;
+        let signed_in = self.open(id, &hash, entry).await?;
         if signed_in.is_some() {
             self.keep_up_to_date(id, &hash, password).await;
         }
@@ -168,8 +212,8 @@ impl Auth {
     }
 
     /// Opens a session, unless the password was changed while it was looked at: the change has ended all sessions, and this one
-    /// would outlive it.
-    async fn open(&self, id: UserId, hash: &str) -> Result<Option<SignedIn>, AuthError> {
+    /// would outlive it. With it, what failed before is over.
+    async fn open(&self, id: UserId, hash: &str, entry: Entry<'_>) -> Result<Option<SignedIn>, AuthError> {
         let mut op = common_db::begin(&self.pool).await?;
         let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if !user.is_active() {
@@ -179,7 +223,8 @@ impl Auth {
         if passwords::hash_in_op(&mut op, id).await?.is_none_or(|stored| stored != hash) {
             return Ok(None);
         }
-        let tokens = self.sessions.open_in_op(&mut op, &user).await?;
+        self.guard.succeeded_in_op(&mut op, entry.attempt, &user, entry.origin).await?;
+        let tokens = self.sessions.open_in_op(&mut op, &user, entry.origin).await?;
         op.commit().await?;
         Ok(Some(SignedIn { user, tokens }))
     }

@@ -17,7 +17,7 @@ use validator::Validate;
 use super::{SignedIn, policy::PasswordPolicy};
 use crate::{
     app::AppState,
-    sessions::routes::TokensBody,
+    sessions::{Origin, routes::TokensBody},
     users::{entity::NewUser, routes::UserBody},
 };
 
@@ -106,11 +106,12 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 async fn register(
     State(state): State<AppState>,
     headers: HeaderMap,
+    origin: Origin,
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let key = IdempotencyKey::optional(&headers)?;
     let (new, password) = request.parse(state.auth.policy)?;
-    let registered = state.auth.register(new, password, key).await?;
+    let registered = state.auth.register(new, password, key, &origin).await?;
     let body = Json(SignedInAnswer::from(registered.signed_in));
     let response = (StatusCode::CREATED, body).into_response();
     Ok(if registered.replayed { idempotency::replayed(response) } else { response })
@@ -118,7 +119,8 @@ async fn register(
 
 /// Log in
 ///
-/// An unknown identifier and a wrong password get the same answer.
+/// An unknown identifier and a wrong password get the same answer. After some failures the next attempt has to wait, whether there is
+/// such an account or not.
 #[utoipa::path(
     post, path = "/api/v1/identity/login", tag = "identity",
     request_body = LoginRequest,
@@ -127,15 +129,18 @@ async fn register(
         Refused<400>,
         (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
-        Refused<415>, Refused<422>, Refused<503>,
+        Refused<415>, Refused<422>,
+        (status = 429, description = "`too_many_attempts`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<503>,
     )
 )]
 async fn log_in(
     State(state): State<AppState>,
+    origin: Origin,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<SignedInAnswer>, Problem> {
     if request.password.expose_secret().chars().count() > LONGEST_LOGIN_FIELD {
         return Err(Problem::invalid_field("password", "length", "must have at most 1024 characters"));
     }
-    Ok(Json(state.auth.log_in(&request.identifier, request.password).await?.into()))
+    Ok(Json(state.auth.log_in(&request.identifier, request.password, &origin).await?.into()))
 }

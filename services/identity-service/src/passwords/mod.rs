@@ -29,9 +29,10 @@ use crate::{
     SERVICE_NAME,
     allowances::Allowances,
     auth::policy::PasswordPolicy,
+    guard::Guard,
     notices::{Notices, entity::Message},
     sessions::{
-        Sessions,
+        Origin, Sessions,
         entity::{EndReason, SessionId, Which},
     },
     users::{self, ContactKind, Users, entity::User, error::UserError},
@@ -49,6 +50,7 @@ pub(crate) struct PasswordChanges {
     pub(crate) passwords: Passwords,
     pub(crate) policy: PasswordPolicy,
     pub(crate) proofs: Proofs,
+    pub(crate) guard: Guard,
     pub(crate) notices: Notices,
     pub(crate) allowances: Allowances,
     pub(crate) sealer: Arc<Sealer>,
@@ -65,21 +67,24 @@ enum By<'a> {
         known: &'a str,
         session: SessionId,
     },
-    Reset(&'a ResetToken),
+    Reset {
+        token: &'a ResetToken,
+        origin: &'a Origin,
+    },
 }
 
 impl By<'_> {
     fn name(self) -> &'static str {
         match self {
             Self::Change { .. } => "change",
-            Self::Reset(_) => "reset",
+            Self::Reset { .. } => "reset",
         }
     }
 
     fn ends(self) -> Which {
         match self {
             Self::Change { session, .. } => Which::Others(session),
-            Self::Reset(_) => Which::All,
+            Self::Reset { .. } => Which::All,
         }
     }
 }
@@ -118,6 +123,7 @@ impl PasswordChanges {
         &self,
         token: &ResetToken,
         new: SecretString,
+        origin: &Origin,
     ) -> Result<(), PasswordChangeError> {
         let id = repo::find_reset(&self.pool, token, self.clock.now()).await?;
         let user = self.users.get(id.ok_or(PasswordChangeError::InvalidToken)?).await?;
@@ -126,7 +132,7 @@ impl PasswordChanges {
         }
         self.policy.check(&new, &user.particulars())?;
         let hash = self.passwords.hash(new).await?;
-        self.set(user.id, &hash, By::Reset(token)).await
+        self.set(user.id, &hash, By::Reset { token, origin }).await
     }
 
     async fn set(&self, id: UserId, hash: &str, by: By<'_>) -> Result<(), PasswordChangeError> {
@@ -141,10 +147,11 @@ impl PasswordChanges {
                 let known = repo::replace_in_op(&mut op, id, known, hash, now).await?;
                 known.then_some(()).ok_or(PasswordChangeError::ChangedMeanwhile)?;
             }
-            By::Reset(token) => {
+            By::Reset { token, origin } => {
                 let good = repo::use_reset_in_op(&mut op, id, token, now).await?;
                 good.then_some(()).ok_or(PasswordChangeError::InvalidToken)?;
                 repo::set_in_op(&mut op, id, hash, now).await?;
+                self.guard.proved_in_op(&mut op, &user, origin).await?;
             }
         }
         repo::delete_resets_in_op(&mut op, id).await?;

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::{error::PasswordChangeError, token::ResetToken};
-use crate::app::AppState;
+use crate::{app::AppState, sessions::Origin};
 
 /// Longer ones are no password of ours; reading them would only cost.
 const LONGEST_PASSWORD: usize = 1024;
@@ -122,9 +122,10 @@ async fn forgot_password(
 )]
 async fn reset_password(
     State(state): State<AppState>,
+    origin: Origin,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let token = ResetToken::parse(request.token.expose_secret()).ok_or(PasswordChangeError::InvalidToken)?;
-    state.passwords.reset(&token, request.new_password).await?;
+    state.passwords.reset(&token, request.new_password, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,17 +2,41 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use common_auth::{Claims, claims::AUDIENCE, signing::TokenSigner};
+use chrono::{DateTime, TimeDelta, Utc};
+use common_auth::{Claims, claims::AUDIENCE, jwks::PublicKey, key_ring::KeyRing, secret::JwtSecret};
 
 use super::{entity::Session, error::SessionError, token::RefreshToken};
 use crate::users::entity::User;
 
 #[derive(Debug, Clone)]
 pub(crate) struct AccessTokens {
-    pub(crate) signer: Arc<TokenSigner>,
+    pub(crate) signer: Signer,
     pub(crate) issuer: String,
     pub(crate) lifetime: Duration,
+}
+
+/// One of the two, and never both.
+#[derive(Debug, Clone)]
+pub(crate) enum Signer {
+    Keys(Arc<KeyRing>),
+    Secret(JwtSecret),
+}
+
+impl Signer {
+    fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+        match self {
+            Self::Keys(keys) => keys.sign(claims),
+            Self::Secret(secret) => secret.sign(claims),
+        }
+    }
+
+    /// What everybody may check tokens with: nothing, where a secret signs them.
+    pub(crate) fn published(&self) -> Vec<PublicKey> {
+        match self {
+            Self::Keys(keys) => keys.published(),
+            Self::Secret(_) => Vec::new(),
+        }
+    }
 }
 
 /// What somebody gets who signed in.
@@ -28,6 +52,12 @@ pub(crate) struct IssuedTokens {
 const CLOCK_SKEW_SECONDS: i64 = 30;
 
 impl AccessTokens {
+    /// How long an access token lives at the most.
+    pub(crate) fn longest(&self) -> TimeDelta {
+        // Hundreds of millions of years.
+        TimeDelta::from_std(self.lifetime).unwrap_or(TimeDelta::MAX)
+    }
+
     pub(crate) fn issue(
         &self,
         user: &User,

@@ -43,9 +43,18 @@ pub(crate) enum Decision {
     Ended,
 }
 
+/// A session that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) id: SessionId,
+    pub(crate) user_id: UserId,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
 /// Which of somebody's sessions end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
+    One(SessionId),
     /// All but this one.
     Others(SessionId),
     All,
@@ -54,6 +63,8 @@ pub(crate) enum Which {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndReason {
     Logout,
+    /// By its owner, who found it in the list.
+    Ended,
     Reuse,
     PasswordChanged,
     Deactivated,
@@ -63,6 +74,7 @@ impl EndReason {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Logout => "logout",
+            Self::Ended => "ended",
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",

@@ -13,6 +13,8 @@ pub(crate) enum SessionError {
     Invalid,
     #[error("the session has expired")]
     Expired,
+    #[error("there is no such session")]
+    NotFound,
     #[error("the account is not active")]
     Inactive,
     #[error(transparent)]
@@ -34,6 +36,7 @@ impl From<SessionError> for Problem {
                 "token_expired",
                 "The session has expired: sign in again.",
             ),
+            SessionError::NotFound => Self::not_found("session"),
             SessionError::Inactive => inactive(),
             SessionError::User(error) => error.into(),
             SessionError::Database(error) => constraint::problem(error),

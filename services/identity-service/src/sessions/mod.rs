@@ -4,12 +4,19 @@
 //! somebody's hands, and ends the session; only the token before the last gets, for a few seconds, the same successor
 //! again. Two uses of one token at the same moment follow one another by the lock on their session, so both get the
 //! same successor.
+//!
+//! The end of a session is an event, on which every instance of every service refuses the access tokens that are still
+//! about. This service asks the session's own row (`record.rs`), for each call.
 
 mod access;
 pub(crate) mod entity;
 pub(crate) mod error;
+mod events;
+mod origin;
+mod record;
 mod repo;
 pub(crate) mod routes;
+pub(crate) mod routes_list;
 pub(crate) mod token;
 
 use std::time::Duration;
@@ -17,23 +24,35 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use common_auth::CurrentUser;
 use common_db::{Op, PgPool};
-use common_events::Actor;
-use common_utils::{clock::SharedClock, ids::UserId};
+use common_events::{Actor, EventContext, NewEvent, outbox};
+use common_utils::{
+    clock::SharedClock,
+    http::{
+        Problem,
+        paging::{self, Limit, Page, PageQuery},
+    },
+    ids::UserId,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    metrics,
+    SERVICE_NAME, metrics,
     users::{entity::User, error::UserError, repo as users_repo},
 };
-pub(crate) use access::{AccessTokens, IssuedTokens};
-use entity::{Decision, EndReason, Session, Which};
+pub(crate) use access::{AccessTokens, IssuedTokens, Signer};
+use entity::{Decision, EndReason, Open, Session, SessionId, Which};
 use error::SessionError;
+pub(crate) use origin::Origin;
+pub(crate) use record::OwnRecord;
+use repo::Listed;
 use token::RefreshToken;
 
 /// Expired sessions are kept this long, so that a late refresh is told what happened.
 const KEPT: TimeDelta = TimeDelta::days(30);
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 const PURGE_BATCH: i64 = 1000;
+/// Sessions that end in one transaction, each with its event.
+const END_BATCH: i64 = 200;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
@@ -45,11 +64,16 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Opens a session for somebody who has just proved who they are.
-    pub(crate) async fn open_in_op(&self, op: &mut Op, user: &User) -> Result<IssuedTokens, SessionError> {
+    pub(crate) async fn open_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        origin: &Origin,
+    ) -> Result<IssuedTokens, SessionError> {
         let now = self.clock.now();
         let session = Session::open(user.id, self.lifetime, now);
         let token = RefreshToken::random();
-        repo::insert_in_op(op, &session, &token).await?;
+        repo::insert_in_op(op, &session, &token, origin).await?;
         self.access.issue(user, &session, token, now)
     }
 
@@ -80,7 +104,8 @@ impl Sessions {
     }
 
     async fn end_reused(&self, mut op: Op, session: &Session) -> Result<IssuedTokens, SessionError> {
-        repo::end_in_op(&mut op, session.id, EndReason::Reuse, self.clock.now()).await?;
+        let open = Open { id: session.id, user_id: session.user_id, expires_at: session.expires_at };
+        self.end_locked_in_op(&mut op, &[open], EndReason::Reuse, Actor::service(SERVICE_NAME)).await?;
         op.commit().await?;
         metrics::refresh_reused();
         tracing::warn!(user_id = %session.user_id, session_id = %session.id, "a used refresh token came back: session ended");
@@ -94,13 +119,64 @@ impl Sessions {
         caller: &CurrentUser,
         token: Option<&RefreshToken>,
     ) -> Result<(), SessionError> {
-        let now = self.clock.now();
-        let ended = repo::log_out(&self.pool, caller.id, caller.claims.sid, token, now).await?;
+        let mut op = common_db::begin(&self.pool).await?;
+        let mut sessions = vec![SessionId::from(caller.claims.sid)];
+        if let Some(token) = token {
+            sessions.extend(repo::find_of_token_in_op(&mut op, caller.id, token).await?);
+        }
+        sessions.sort_unstable_by_key(|session| session.uuid());
+        let mut ended = 0;
+        for session in sessions {
+            let which = Which::One(session);
+            ended +=
+                self.end_in_op(&mut op, caller.id, which, EndReason::Logout, Actor::user(caller.id)).await?;
+        }
+        op.commit().await?;
         tracing::info!(user_id = %caller.id, session_id = %caller.claims.sid, ended, "logged out");
         Ok(())
     }
 
-    /// Ends somebody's sessions that go on, and tells how many.
+    /// Those of the caller's sessions that go on.
+    pub(crate) async fn list(&self, caller: &CurrentUser, page: &PageQuery) -> Result<Page<Listed>, Problem> {
+        let before = paging::decode(page.cursor.as_deref())?;
+        let limit = Limit::new(page.limit);
+        let listed = repo::list(&self.pool, caller.id, before, limit.rows(), self.clock.now()).await;
+        let listed = listed.map_err(SessionError::from)?;
+        Ok(Page::from_rows(listed, limit, |session| session.id))
+    }
+
+    /// Ends one of the caller's sessions; it may have ended before.
+    pub(crate) async fn end(&self, caller: &CurrentUser, session: SessionId) -> Result<(), SessionError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        if !repo::is_of(&mut *op, caller.id, session).await? {
+            return Err(SessionError::NotFound);
+        }
+        let (which, by) = (Which::One(session), Actor::user(caller.id));
+        let ended = self.end_in_op(&mut op, caller.id, which, EndReason::Ended, by).await?;
+        op.commit().await?;
+        tracing::info!(user_id = %caller.id, session_id = %session, ended, "session ended by its owner");
+        Ok(())
+    }
+
+    /// Ends many of the caller's sessions, some at a time.
+    pub(crate) async fn end_many(&self, caller: &CurrentUser, which: Which) -> Result<(), SessionError> {
+        let mut total = 0;
+        loop {
+            let mut op = common_db::begin(&self.pool).await?;
+            let by = Actor::user(caller.id);
+            let ended = self.end_in_op(&mut op, caller.id, which, EndReason::Ended, by).await?;
+            op.commit().await?;
+            total += ended;
+            if ended < END_BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        tracing::info!(user_id = %caller.id, ended = total, "sessions ended by their owner");
+        Ok(())
+    }
+
+    /// Ends up to [`END_BATCH`] of somebody's sessions that go on, and tells how many. Whoever may leave more behind calls it
+    /// again.
     pub(crate) async fn end_in_op(
         &self,
         op: &mut Op,
@@ -109,9 +185,32 @@ impl Sessions {
         reason: EndReason,
         by: Actor,
     ) -> Result<u64, SessionError> {
-        let ended = repo::end_those_in_op(op, user, which, reason, self.clock.now()).await?;
-        tracing::info!(user_id = %user, ended, reason = reason.name(), by = ?by, "sessions ended");
-        Ok(ended)
+        let open = repo::find_open_locked_in_op(op, user, which, END_BATCH).await?;
+        self.end_locked_in_op(op, &open, reason, by).await?;
+        Ok(open.len() as u64)
+    }
+
+    async fn end_locked_in_op(
+        &self,
+        op: &mut Op,
+        open: &[Open],
+        reason: EndReason,
+        by: Actor,
+    ) -> Result<(), SessionError> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let lifetime = self.access.longest();
+        let ids: Vec<SessionId> = open.iter().map(|session| session.id).collect();
+        repo::end_in_op(op, &ids, reason, now).await?;
+        let context = EventContext::new(SERVICE_NAME, by, now);
+        let events =
+            open.iter().map(|session| NewEvent::new(&context, &session.ended(reason, lifetime, now)));
+        let events = events.collect::<Result<Vec<_>, _>>().map_err(UserError::from)?;
+        outbox::publish_in_op(op, &events).await.map_err(UserError::from)?;
+        metrics::sessions_ended(reason.name(), open.len() as u64);
+        Ok(())
     }
 
     /// Forgets sessions that expired long ago, until `shutdown`.

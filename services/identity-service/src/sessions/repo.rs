@@ -3,22 +3,43 @@
 use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
 use common_utils::ids::UserId;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
-    entity::{EndReason, Session, SessionId, StoredToken, Which},
+    entity::{EndReason, Open, Session, SessionId, StoredToken, Which},
+    origin::{Device, Origin},
+    record::Known,
     token::RefreshToken,
 };
 
-pub(crate) async fn insert_in_op(op: &mut Op, session: &Session, first: &RefreshToken) -> sqlx::Result<()> {
+/// A session as its owner sees it.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) id: Uuid,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_used_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) device: Option<String>,
+    pub(crate) address: Option<String>,
+}
+
+pub(crate) async fn insert_in_op(
+    op: &mut Op,
+    session: &Session,
+    first: &RefreshToken,
+    origin: &Origin,
+) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, generation, created_at, last_used_at, expires_at)
-         VALUES ($1, $2, $3, $4, $4, $5)",
+        "INSERT INTO sessions (id, user_id, generation, created_at, last_used_at, expires_at, device, address)
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)",
         session.id.uuid(),
         session.user_id.uuid(),
         session.generation,
         session.created_at,
         session.expires_at,
+        origin.device.as_ref().map(Device::as_str),
+        origin.address.map(|address| address.to_string()),
     )
     .execute(&mut **op)
     .await?;
@@ -106,15 +127,46 @@ pub(crate) async fn rotate_in_op(
     insert_token_in_op(op, session.id, generation, successor, now).await
 }
 
+/// Up to `limit` of the person's sessions that go on, locked in the order of their ids.
+pub(crate) async fn find_open_locked_in_op(
+    op: &mut Op,
+    user: UserId,
+    which: Which,
+    limit: i64,
+) -> sqlx::Result<Vec<Open>> {
+    let (one, other) = match which {
+        Which::One(id) => (Some(id.uuid()), None),
+        Which::Others(current) => (None, Some(current.uuid())),
+        Which::All => (None, None),
+    };
+    let rows = sqlx::query!(
+        "SELECT id, expires_at FROM sessions
+         WHERE user_id = $1 AND ended_at IS NULL
+           AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3)
+         ORDER BY id LIMIT $4 FOR UPDATE",
+        user.uuid(),
+        one,
+        other,
+        limit,
+    )
+    .fetch_all(&mut **op)
+    .await?;
+    let open =
+        rows.into_iter().map(|row| Open { id: row.id.into(), user_id: user, expires_at: row.expires_at });
+    Ok(open.collect())
+}
+
+/// Ends sessions that are locked and go on.
 pub(crate) async fn end_in_op(
     op: &mut Op,
-    session: SessionId,
+    sessions: &[SessionId],
     reason: EndReason,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = sessions.iter().map(|id| id.uuid()).collect();
     sqlx::query!(
-        "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
-        session.uuid(),
+        "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = ANY ($1) AND ended_at IS NULL",
+        &ids,
         now,
         reason.name(),
     )
@@ -123,53 +175,67 @@ pub(crate) async fn end_in_op(
     Ok(())
 }
 
-/// Ends somebody's sessions. Tells how many there were to end.
-pub(crate) async fn end_those_in_op(
+/// The person's session of this refresh token.
+pub(crate) async fn find_of_token_in_op(
     op: &mut Op,
     user: UserId,
-    which: Which,
-    reason: EndReason,
-    now: DateTime<Utc>,
-) -> sqlx::Result<u64> {
-    let kept = match which {
-        Which::Others(kept) => Some(kept.uuid()),
-        Which::All => None,
-    };
-    let ended = sqlx::query!(
-        "UPDATE sessions SET ended_at = $3, end_reason = $4
-         WHERE user_id = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $2",
+    token: &RefreshToken,
+) -> sqlx::Result<Option<SessionId>> {
+    let found = sqlx::query_scalar!(
+        "SELECT s.id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+         WHERE t.token_hash = $1 AND s.user_id = $2",
+        &token.hash()[..],
         user.uuid(),
-        kept,
-        now,
-        reason.name(),
     )
-    .execute(&mut **op)
+    .fetch_optional(&mut **op)
     .await?;
-    Ok(ended.rows_affected())
+    Ok(found.map(SessionId::from))
 }
 
-/// Ends the person's session `current` and the one of `token`, if it is theirs. Tells how many there were to end.
-pub(crate) async fn log_out(
+/// Whether the person has or had this session.
+pub(crate) async fn is_of(db: impl PgExecutor<'_>, user: UserId, session: SessionId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND user_id = $2) AS "exists!""#,
+        session.uuid(),
+        user.uuid(),
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The person's sessions that go on, newest first; ids grow with time.
+pub(crate) async fn list(
     pool: &PgPool,
     user: UserId,
-    current: Uuid,
-    token: Option<&RefreshToken>,
+    before: Option<Uuid>,
+    rows: i64,
     now: DateTime<Utc>,
-) -> sqlx::Result<u64> {
-    let hash = token.map(|token| token.hash().to_vec());
-    let ended = sqlx::query!(
-        "UPDATE sessions SET ended_at = $4, end_reason = $5
-         WHERE user_id = $1 AND ended_at IS NULL
-           AND (id = $2 OR id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $3))",
+) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        "SELECT id, created_at, last_used_at, expires_at, device, address FROM sessions
+         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($3::uuid IS NULL OR id < $3)
+         ORDER BY id DESC LIMIT $4",
         user.uuid(),
-        current,
-        hash,
         now,
-        EndReason::Logout.name(),
+        before,
+        rows,
     )
-    .execute(pool)
-    .await?;
-    Ok(ended.rows_affected())
+    .fetch_all(pool)
+    .await
+}
+
+/// What tells whether a token of the session still holds.
+pub(crate) async fn known(pool: &PgPool, session: Uuid, user: UserId) -> sqlx::Result<Option<Known>> {
+    sqlx::query_as!(
+        Known,
+        r#"SELECT s.ended_at IS NOT NULL AS "ended!", u.roles, u.kyc_tier, u.status
+           FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND s.user_id = $2"#,
+        session,
+        user.uuid(),
+    )
+    .fetch_optional(pool)
+    .await
 }
 
 /// Forgets up to `limit` sessions that expired before `before`, with their tokens.

@@ -1,7 +1,7 @@
 //! `/api/v1/identity/refresh` and `/logout`.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::CurrentUser;
+use common_auth::LeavingUser;
 use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,8 @@ async fn refresh(
 
 /// Sign out
 ///
-/// Ends the session of the access token, and that of the refresh token if it is one's own. Access tokens that were
-/// given out stay good until they expire.
+/// Ends the session of the access token, and that of the refresh token if it is one's own. Their access tokens are refused from
+/// then on.
 #[utoipa::path(
     post, path = "/api/v1/identity/logout", tag = "identity", security(("bearer" = [])),
     request_body = RefreshRequest,
@@ -98,7 +98,7 @@ async fn refresh(
 )]
 async fn log_out(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    LeavingUser(caller): LeavingUser,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<StatusCode, Problem> {
     state.sessions.log_out(&caller, request.token().as_ref()).await?;

@@ -17,11 +17,12 @@ async fn an_account_that_its_owner_closed_lets_nobody_in() {
     };
     assert_eq!(deactivate("wrong").await.problem(), invalid("currentPassword", "wrong_password"));
     assert_eq!(deactivate(PASSWORD).await.status, 204);
-    assert_eq!(deactivate(PASSWORD).await.status, 204, "it is closed already");
+    assert_eq!(deactivate(PASSWORD).await.code(), refusal(401, "unauthenticated"), "the session has ended");
     let login = json!({ "identifier": person.email, "password": PASSWORD });
     assert_eq!(world.post("/login", &login).await.code(), refusal(403, "forbidden"));
     assert_eq!(world.refresh(&person.refresh).await.code(), refusal(401, "unauthenticated"));
     assert!(mailbox.newest(&person.email, 2).await.contains("was deactivated"));
+    assert_eq!(world.events("identity.session.ended").await[0]["data"]["reason"], "deactivated");
     for kind in ["identity.user.deactivated", "identity.user.updated"] {
         let events = world.events(kind).await;
         assert_eq!((events.len(), &events[0]["data"]["status"]), (1, &json!("closed")), "{kind}");

@@ -56,6 +56,8 @@ async fn unknown_and_wrong_take_as_long() {
     world.register(1).await;
     let mut fastest = [Duration::MAX; 2];
     for _ in 0..12 {
+        // What failed before does not have it wait.
+        world.advance(86_400);
         for (fastest, identifier) in fastest.iter_mut().zip(["person1@example.com", "nobody@example.com"]) {
             let started = Instant::now();
             refused(&world, identifier, "not the password").await;

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
+    guessing::log_in_from,
     mailbox::{self, until},
     support::{Answer, PASSWORD, Person, World, invalid, refusal, registration},
 };
@@ -43,8 +44,14 @@ async fn a_change_ends_all_other_sessions_and_is_told() {
     let elsewhere = Person::of(&log_in(&world, &person, PASSWORD).await);
     let changed = change(&world, &person, PASSWORD, NEW).await;
     assert_eq!((changed.status, &changed.body), (204, &Value::Null));
-    assert_eq!(world.refresh(&elsewhere.refresh).await.code(), refusal(401, "unauthenticated"));
-    assert_eq!(world.refresh(&person.refresh).await.status, 200, "one's own goes on");
+    for refused in [world.refresh(&elsewhere.refresh).await, world.me(&elsewhere.access).await] {
+        assert_eq!(refused.code(), refusal(401, "unauthenticated"));
+    }
+    assert_eq!(world.me(&person.access).await.status, 200, "one's own goes on");
+    assert_eq!(world.refresh(&person.refresh).await.status, 200);
+    let ended = world.events("identity.session.ended").await;
+    assert_eq!((ended.len(), &ended[0]["data"]["sessionId"]), (1, &json!(elsewhere.session())));
+    assert_eq!(ended[0]["data"]["reason"], "password_changed");
     assert_eq!(log_in(&world, &person, PASSWORD).await.code(), refusal(401, "invalid_credentials"));
     assert_eq!(log_in(&world, &person, NEW).await.status, 200);
     assert!(mailbox.newest(&person.email, 2).await.contains("Your password was changed"));
@@ -277,7 +284,10 @@ async fn all_who_log_in_at_once_come_in_while_the_hash_is_made_anew() {
         .execute(&world.db.pool)
         .await
         .unwrap();
-    for answer in join_all((0..8).map(|_| log_in(&world, &person, "U*U"))).await {
+    // Each from a place of its own: at one, no more than five are looked at at once.
+    let places: Vec<String> = (0..8).map(|place| format!("203.0.113.{place}")).collect();
+    let logins = places.iter().map(|place| log_in_from(&world, place, &person.email, "U*U"));
+    for answer in join_all(logins).await {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert!(hash_of(&world, &person).await.starts_with("$argon2id$"));

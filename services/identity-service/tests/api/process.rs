@@ -23,16 +23,16 @@ const BVN: &str = "22233344451";
 const BORN: &str = "1990-01-31";
 const DEADLINE: Duration = Duration::from_mins(1);
 
-struct Running {
+pub(crate) struct Running {
     child: Child,
     log: JoinHandle<String>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Running {
     /// Reads the log up to the line with which it says where it listens, and goes on reading beside the test: who writes into a
     /// pipe that nobody reads stands still.
-    async fn start(mut command: tokio::process::Command) -> Self {
+    pub(crate) async fn start(mut command: tokio::process::Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut log = String::new();
@@ -59,7 +59,7 @@ impl Running {
     }
 
     /// Asks it to stop; answers its exit status and its whole log.
-    async fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) async fn stop(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().unwrap().to_string();
         let asked = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
         assert!(asked.success());

@@ -70,10 +70,11 @@ async fn a_role_of_a_newer_release_is_kept_and_allows_nothing() {
     ] {
         sqlx::query(statement).execute(&world.db.pool).await.unwrap();
     }
-    let me = world.me(&person.access).await;
-    assert_eq!((me.status, &me.body["user"]["roles"]), (200, &json!(["user", "support"])));
     let login = world.post("/login", &json!({ "identifier": person.email, "password": PASSWORD })).await;
     assert_eq!(login.status, 200, "{login:?}");
+    let person = Person::of(&login);
+    let me = world.me(&person.access).await;
+    assert_eq!((me.status, &me.body["user"]["roles"]), (200, &json!(["user", "support"])));
 
     let changed = change(&world, &person, &json!({ "firstName": "Adaeze" })).await;
     assert_eq!(changed.status, 200);

@@ -1,7 +1,8 @@
 //! One service on a database, a key directory and a clock of its own, and a client for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::service_token::ServiceTokens;
 use common_db::testing::TestDb;
@@ -9,6 +10,7 @@ use common_events::testing::no_kafka;
 use common_utils::{
     clock::{ManualClock, SharedClock},
     config::ListenConfig,
+    http::TrustedProxies,
     http_client::BreakerConfig,
 };
 use identity_service::{
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
@@ -96,12 +99,14 @@ impl World {
                 issuer: "wallet-platform".to_owned(),
                 access_lifetime: Duration::from_mins(15),
                 session_lifetime: Duration::from_hours(7 * 24),
+                secret: None,
             },
             passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
             second_factors: true,
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            trusted_proxies: TrustedProxies::default(),
         };
         adjust(&mut config);
         let app = App::new(config.clone(), services.clone(), shared).unwrap();
@@ -111,8 +116,8 @@ impl World {
             if works {
                 return app.run(listener, CancellationToken::new()).await;
             }
-            let router = app.router();
-            Ok(axum::serve(listener, router).await?)
+            let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
+            Ok(axum::serve(listener, service).await?)
         });
         Self { db, keys, clock, address, client: reqwest::Client::new(), services, config }
     }
@@ -156,6 +161,10 @@ impl World {
         let registered = self.post("/register", &registration(index)).await;
         assert_eq!(registered.status, 201, "{registered:?}");
         Person::of(&registered)
+    }
+
+    pub(crate) async fn log_in(&self, identifier: &str, password: &str) -> Answer {
+        self.post("/login", &json!({ "identifier": identifier, "password": password })).await
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
@@ -202,6 +211,15 @@ impl Person {
             access: text(&tokens["accessToken"]),
             refresh: text(&tokens["refreshToken"]),
         }
+    }
+}
+
+impl Person {
+    /// The session of the access token.
+    pub(crate) fn session(&self) -> Uuid {
+        let payload = URL_SAFE_NO_PAD.decode(self.access.split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&payload).unwrap();
+        claims["sid"].as_str().unwrap().parse().unwrap()
     }
 }
 

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Person, World, answer, refusal};
 
+/// What their own token says, with other words about time.
 fn claims(world: &World, person: &Person) -> Claims {
-    testing::claims(person.id.parse().unwrap(), world.clock.now())
+    let sid = person.session();
+    Claims { sid, ..testing::claims(person.id.parse().unwrap(), world.clock.now()) }
 }
 
 #[tokio::test]
@@ -53,6 +55,8 @@ async fn foreign_and_tampered_tokens_are_refused() {
         foreign.sign(&good).unwrap(),
         own.sign(&Claims { iss: "somebody".to_owned(), ..good.clone() }).unwrap(),
         own.sign(&Claims { aud: "wallet-internal".to_owned(), ..good.clone() }).unwrap(),
+        // A session that never was.
+        own.sign(&Claims { sid: ids::new_id(), ..good.clone() }).unwrap(),
         format!("{}.{admin}.{}", parts[0], parts[2]),
         format!("{unsigned}.{}.", parts[1]),
         format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86)),

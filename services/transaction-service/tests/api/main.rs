@@ -16,6 +16,7 @@ mod lists;
 mod peers;
 mod real_wallet;
 mod recovery;
+mod revocation;
 mod schema;
 mod support;
 mod transfers;

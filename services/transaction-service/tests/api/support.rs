@@ -124,6 +124,16 @@ impl World {
         self.authenticator.clone()
     }
 
+    /// The same keys, and a list of what was taken back for one process alone.
+    pub(crate) fn authenticator_of_its_own(&self) -> Authenticator {
+        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
+        auth::authenticator(&self.signer, self.services.clone(), &clock)
+    }
+
+    pub(crate) fn signed(&self, claims: &Claims) -> String {
+        self.signer.sign(claims).unwrap()
+    }
+
     pub(crate) fn pool(&self) -> &PgPool {
         &self.db.pool
     }

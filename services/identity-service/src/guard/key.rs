@@ -1,0 +1,76 @@
+//! Under which names failures are counted. They are keyed hashes, so the table tells nobody who tried to sign in, what they
+//! typed into the wrong field, or from where.
+
+use std::{net::IpAddr, sync::Arc};
+
+use common_utils::crypto::{keyed_hash, sealing::KeyFile};
+use zeroize::Zeroizing;
+
+const PURPOSE: &str = "wallet-platform/sign-in-failures/v1";
+/// Whoever has an IPv6 address has all of its network.
+const V6_NETWORK: usize = 8;
+
+pub(crate) type Key = [u8; 32];
+
+#[derive(Clone)]
+pub(crate) struct Keys(Arc<Zeroizing<[u8; 32]>>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+impl Keys {
+    /// Lost, the counts begin anew.
+    pub(crate) fn new(key: &KeyFile) -> Self {
+        Self(Arc::new(key.derive(PURPOSE, "key")))
+    }
+
+    pub(crate) fn pair(&self, identifier: &str, source: Option<IpAddr>) -> Key {
+        self.hash(&[b"pair", &source_bytes(source), identifier.as_bytes()])
+    }
+
+    pub(crate) fn identifier(&self, identifier: &str) -> Key {
+        self.hash(&[b"identifier", identifier.as_bytes()])
+    }
+
+    pub(crate) fn source(&self, source: Option<IpAddr>) -> Key {
+        self.hash(&[b"source", &source_bytes(source)])
+    }
+
+    /// A place where somebody has signed in.
+    pub(crate) fn place(&self, identifier: &str, source: Option<IpAddr>) -> Key {
+        self.hash(&[b"place", &source_bytes(source), identifier.as_bytes()])
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> Key {
+        keyed_hash(self.0.as_slice(), parts)
+    }
+}
+
+fn source_bytes(source: Option<IpAddr>) -> Vec<u8> {
+    match source.map(|address| address.to_canonical()) {
+        None => Vec::new(),
+        Some(IpAddr::V4(address)) => address.octets().to_vec(),
+        Some(IpAddr::V6(address)) => address.octets().iter().copied().take(V6_NETWORK).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_an_address_or_a_network_of_ipv6() {
+        let keys = Keys::new(&KeyFile::new([7; 32]).unwrap());
+        let source = |text: &str| keys.source(Some(text.parse().unwrap()));
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_ne!(source("203.0.113.1"), source("203.0.113.2"));
+        assert_eq!(source("203.0.113.1"), source("::ffff:203.0.113.1"));
+        assert_ne!(keys.source(None), source("203.0.113.1"));
+        assert_ne!(keys.identifier("a"), keys.pair("a", None));
+        assert_ne!(keys.place("a", None), keys.pair("a", None));
+    }
+}
