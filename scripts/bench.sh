@@ -2,13 +2,14 @@
 # Measures the platform beside its yardsticks, on a Postgres of its own that keeps what it commits, and verifies the
 # books after every load.
 #
-#   scripts/bench.sh ledger|transfers|reads|events|scale [--quick] [--only PART] [--seconds N]
+#   scripts/bench.sh ledger|transfers|reads|events|scale|auth [--quick] [--only PART] [--seconds N]
 #
 #   ledger       the posting engine in one process, beside one database transaction a posting
 #   transfers    transfers over HTTP through the gateway, with the platform in one process and in several
 #   reads        what customers read, on a ledger with a past
 #   events       events from an outbox to their effect, beside a producer and a consumer that do nothing else
 #   scale        the same postings and reads on ledgers of growing size; monthly partitions beside one table
+#   auth         checking tokens, and logging in beside bare argon2
 #   --quick      short loads on small data, to see that everything works; printed and not kept
 #   --only PART  only loads whose name has PART in it; printed and not kept
 #   --seconds N  each load of transfers for so long, to see whether memory grows; printed and not kept
@@ -30,7 +31,7 @@ export WALLET_PROFILE=release
 command='' arguments=()
 while (($# > 0)); do
     case $1 in
-    ledger | transfers | reads | events | scale)
+    ledger | transfers | reads | events | scale | auth)
         [[ -z $command ]] || misuse "one command at a time: \`$command\` or \`$1\`"
         command=$1
         ;;

@@ -9,6 +9,7 @@
     reason = "rates and ratios of counts, shown to people; no money is reckoned here"
 )]
 
+mod auth;
 mod client;
 mod database;
 mod events;
@@ -47,5 +48,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Reads => reads::run(&options).await,
         Command::Events => events::run(&options).await,
         Command::Scale => scale::run(&options).await,
+        Command::Auth => auth::run(&options).await,
     }
 }

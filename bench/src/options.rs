@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Events,
     /// The same postings and reads on ledgers of growing size, and monthly partitions beside one table.
     Scale,
+    /// Checking tokens and logging in, beside bare argon2.
+    Auth,
 }
 
 impl Options {
