@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -22,7 +22,11 @@ use super::{
 use crate::KafkaConfig;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a cluster may take to show what it took: a busy broker with thousands of partitions needs its time.
+const SHOWN_WITHIN: Duration = Duration::from_secs(90);
+/// Doubled after each look: a look asks for every topic of the cluster, and should not be what keeps it busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_AT_LEAST: Duration = Duration::from_secs(2);
 
 type Admin = AdminClient<DefaultClientContext>;
 
@@ -39,18 +43,28 @@ pub async fn apply(config: &KafkaConfig, growth: Partitions) -> anyhow::Result<V
     cluster.add_partitions(&changes).await?;
     cluster.configure(&changes).await?;
     if !changes.iter().all(Change::is_refused) {
-        let shown = tokio::time::timeout(PATIENCE, shown(config, growth)).await;
-        shown.context("the cluster took the changes and does not show them")??;
+        shown(config, growth).await?;
     }
     Ok(changes)
 }
 
 /// A controller confirms a change before brokers know it; who looks right after `apply` is to see it.
 async fn shown(config: &KafkaConfig, growth: Partitions) -> anyhow::Result<()> {
-    while !Cluster::look(config).await?.differences(growth)?.iter().all(Change::is_refused) {
-        tokio::time::sleep(LOOK_AGAIN).await;
+    let begun = Instant::now();
+    let mut pause = LOOK_AGAIN;
+    loop {
+        let mut left = Cluster::look(config).await?.differences(growth)?;
+        left.retain(|change| !change.is_refused());
+        if left.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > SHOWN_WITHIN {
+            let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+            anyhow::bail!("the cluster took the changes and does not show these: {}", left.join("; "));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_AT_LEAST);
     }
-    Ok(())
 }
 
 /// A cluster as it is. Topics have the names that are declared, without the prefix of the deployment.
