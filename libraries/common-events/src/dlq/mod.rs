@@ -21,7 +21,7 @@ use rdkafka::{
 
 pub use collector::{Collector, LetterBox};
 pub use letter::Letter;
-pub use replay::{Replay, Replayer};
+pub use replay::{Replay, Replayed, Replayer};
 
 use crate::{KafkaConfig, Topic};
 

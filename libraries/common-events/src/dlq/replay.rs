@@ -1,7 +1,9 @@
 //! Puts messages back into the topic that they came from.
 
+use std::time::Duration;
+
 use rdkafka::{
-    error::{KafkaError, KafkaResult},
+    error::KafkaError,
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
@@ -15,6 +17,16 @@ pub struct Replay {
     pub key: Option<Vec<u8>>,
     pub payload: Vec<u8>,
     pub headers: Vec<(String, String)>,
+}
+
+/// What became of one of them.
+#[derive(Debug)]
+pub enum Replayed {
+    Taken,
+    /// It will not be taken as it is.
+    Refused(KafkaError),
+    /// Kafka has not answered in time. It may get there all the same.
+    Unanswered,
 }
 
 /// Publishes replays. An event keeps its id, so those who had it drop it.
@@ -34,8 +46,9 @@ impl Replayer {
         Ok(Self { kafka: kafka.clone(), producer: kafka.producer().create()? })
     }
 
-    /// Tells of each whether it was taken; while Kafka is away it waits.
-    pub async fn publish(&self, replays: &[Replay]) -> Vec<KafkaResult<()>> {
+    /// Tells what became of each within `patience`.
+    pub async fn publish(&self, replays: &[Replay], patience: Duration) -> Vec<Replayed> {
+        let deadline = tokio::time::Instant::now() + patience;
         let mut deliveries = Vec::with_capacity(replays.len());
         for replay in replays {
             let topic = self.kafka.prefixed(&replay.topic);
@@ -50,11 +63,14 @@ impl Replayer {
         let mut results = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             results.push(match delivery {
-                Ok(delivery) => match delivery.await {
-                    Ok(result) => result.map(drop).map_err(|(error, _)| error),
-                    Err(_) => Err(KafkaError::Canceled),
+                // What has been answered is told after the deadline, too.
+                Ok(delivery) => match tokio::time::timeout_at(deadline, delivery).await {
+                    Ok(Ok(Ok(_))) => Replayed::Taken,
+                    Ok(Ok(Err((error, _)))) => Replayed::Refused(error),
+                    Ok(Err(_)) => Replayed::Refused(KafkaError::Canceled),
+                    Err(_) => Replayed::Unanswered,
                 },
-                Err(error) => Err(error),
+                Err(error) => Replayed::Refused(error),
             });
         }
         results

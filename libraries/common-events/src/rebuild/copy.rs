@@ -122,8 +122,11 @@ impl<'a> Copy<'a> {
 
     /// So that the first readers find plans for tables that are full.
     pub(super) async fn analyze(&self, pool: &PgPool) -> sqlx::Result<()> {
-        pool.execute(AssertSqlSafe(format!("ANALYZE {}", self.tables_in(&self.schema)))).await?;
-        Ok(())
+        let mut op = common_db::begin(pool).await?;
+        // It grows with the tables, which the time-out of a service's statements does not.
+        op.execute("SET LOCAL statement_timeout = '10min'").await?;
+        op.execute(AssertSqlSafe(format!("ANALYZE {}", self.tables_in(&self.schema)))).await?;
+        op.commit().await
     }
 
     /// Waits until nobody reads the old tables, and keeps new readers waiting.

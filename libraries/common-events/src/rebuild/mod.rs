@@ -133,7 +133,11 @@ impl Rebuild {
             if !self.follow(&mut filling, tell).await? {
                 return Ok(Ended::Stopped);
             }
+            // That may take a while, so what came meanwhile is read before the lock is taken.
             copy.analyze(pool).await?;
+            if !self.follow(&mut filling, tell).await? {
+                return Ok(Ended::Stopped);
+            }
             crash_point!("rebuild.before_switch");
             attempts += 1;
             match self.switch(pool, copy, &mut filling).await? {

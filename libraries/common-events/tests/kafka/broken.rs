@@ -1,10 +1,12 @@
 //! Messages that cannot be handled: each has its end, and those behind it get through.
 
+use std::time::Duration;
+
 use common_events::{
     Event, KafkaConfig,
     contracts::{EventData, UserRegistered},
-    dlq::{Replay, Replayer},
-    testing::redis,
+    dlq::{Replay, Replayed, Replayer},
+    testing::{kafka, no_kafka, redis},
 };
 use common_utils::ids;
 use serde_json::{Value, json};
@@ -73,9 +75,23 @@ async fn put_back(kafka: &KafkaConfig, letter: &Letter) {
         payload: letter.bytes.clone(),
         headers: Vec::new(),
     };
-    for result in Replayer::new(kafka).unwrap().publish(&[replay]).await {
-        result.unwrap();
-    }
+    let results = Replayer::new(kafka).unwrap().publish(&[replay], Duration::from_secs(20)).await;
+    assert!(matches!(results[..], [Replayed::Taken]), "{results:?}");
+}
+
+#[tokio::test]
+async fn what_kafka_does_not_answer_in_time_is_told_from_what_it_took() {
+    let replay = |topic: &str| Replay {
+        topic: topic.to_owned(),
+        key: None,
+        payload: b"{}".to_vec(),
+        headers: Vec::new(),
+    };
+    let replays = [replay("user-events"), replay("user-events")];
+    let gone = Replayer::new(&no_kafka()).unwrap().publish(&replays, Duration::from_millis(50)).await;
+    assert!(matches!(gone[..], [Replayed::Unanswered, Replayed::Unanswered]), "{gone:?}");
+    let there = Replayer::new(&kafka().await).unwrap().publish(&replays, Duration::from_secs(20)).await;
+    assert!(matches!(there[..], [Replayed::Taken, Replayed::Taken]), "{there:?}");
 }
 
 async fn what_is_no_event_is_set_aside_as_it_came(kafka: KafkaConfig) {

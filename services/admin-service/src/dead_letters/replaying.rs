@@ -1,14 +1,13 @@
 //! Puts letters back into their topics, as they were ordered to be.
 //!
-//! A crash between publishing and marking publishes again: who had the event drops it, and a message that fails again is
-//! a letter of its own. A lock in Redis keeps two instances from the same work.
+//! A crash between publishing and marking publishes again, and so does an answer that does not come in time: who had the event
+//! drops it, and a message that fails again is a letter of its own. A lock in Redis keeps two instances from the same work.
 
 use std::time::Duration;
 
-use anyhow::Context;
 use common_events::{
     KafkaConfig,
-    dlq::{Replay, Replayer},
+    dlq::{Replay, Replayed, Replayer},
     lock::Locks,
 };
 use tokio_util::sync::CancellationToken;
@@ -71,21 +70,24 @@ async fn put_back(state: &AppState, kafka: &KafkaConfig) -> anyhow::Result<usize
     let (ids, replays): (Vec<Uuid>, Vec<Replay>) =
         ordered.into_iter().map(|ordered| (ordered.id, ordered.replay)).unzip();
     let replayer = Replayer::new(kafka)?;
-    let published = tokio::time::timeout(PATIENCE, replayer.publish(&replays));
-    let results = published.await.context("Kafka does not answer")?;
-    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    let results = replayer.publish(&replays, PATIENCE).await;
+    let (mut taken, mut refused, mut unanswered) = (Vec::new(), Vec::new(), 0_usize);
     for (id, result) in ids.into_iter().zip(results) {
         match result {
-            Ok(()) => taken.push(id),
-            Err(error) => {
+            Replayed::Taken => taken.push(id),
+            Replayed::Refused(error) => {
                 tracing::error!(letter = %id, %error, "a dead letter cannot be put back; it is open again");
                 refused.push(id);
             }
+            Replayed::Unanswered => unanswered += 1,
         }
     }
     let marked = repo::mark_replayed(&state.pool, &taken, state.clock.now()).await?;
     repo::open_again(&state.pool, &refused).await?;
     metrics::ended(Status::Replayed, marked);
-    tracing::info!(letters = marked, "dead letters were put back into their topics");
+    if marked > 0 {
+        tracing::info!(letters = marked, "dead letters were put back into their topics");
+    }
+    anyhow::ensure!(unanswered == 0, "Kafka has not answered for {unanswered} of them");
     Ok(taken.len() + refused.len())
 }

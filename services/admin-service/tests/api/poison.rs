@@ -1,6 +1,8 @@
 //! A poisoned message in front of a thousand good ones, to its end: set aside by a consumer, collected here, put back by an admin
 //! when the consumer is mended.
 
+use std::time::Duration;
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -13,7 +15,7 @@ use common_events::{
     Actor, Consumer, Event, EventContext, EventHandler, HandlerError, KafkaConfig, NewEvent, Topic,
     contracts::{UserSnapshot, UserUpdated},
     dedup,
-    dlq::{Replay, Replayer},
+    dlq::{Replay, Replayed, Replayer},
     outbox,
     relay::Relay,
     testing::{kafka, redis},
@@ -195,9 +197,8 @@ async fn put_back(kafka: &KafkaConfig, letter: &Value) {
         payload: letter["payload"].as_str().unwrap().as_bytes().to_vec(),
         headers: Vec::new(),
     };
-    for result in Replayer::new(kafka).unwrap().publish(&[replay]).await {
-        result.unwrap();
-    }
+    let results = Replayer::new(kafka).unwrap().publish(&[replay], Duration::from_secs(20)).await;
+    assert!(matches!(results[..], [Replayed::Taken]), "{results:?}");
 }
 
 async fn entries_of(pool: &PgPool, user: Uuid) -> i64 {
