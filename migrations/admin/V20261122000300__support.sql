@@ -3,7 +3,7 @@
 -- foreign keys, and no statement here relies on the order in which events come: a row says which event it was taken from,
 -- and an older one changes nothing.
 
--- Contacts are masked before they are kept: no address and no number lies in this database in clear.
+-- Contacts are masked before they are kept: no address and no number lies in these tables in clear.
 CREATE TABLE support_users (
     user_id      uuid        NOT NULL CONSTRAINT support_users_pkey PRIMARY KEY,
     email_masked text        NOT NULL,

@@ -15,6 +15,8 @@ CREATE TABLE webhook_endpoints (
     disabled_by     uuid,
     -- No attempt has succeeded since, and at least one has failed.
     failing_since   timestamptz,
+    -- Counts its addresses and the times that it was enabled: what was sent to an earlier one says nothing about it.
+    generation      integer     NOT NULL,
     CONSTRAINT webhook_endpoints_status_known CHECK (status IN ('enabled', 'disabled', 'deleted')),
     CONSTRAINT webhook_endpoints_url_length CHECK (length(url) BETWEEN 1 AND 2000),
     CONSTRAINT webhook_endpoints_description_length CHECK (length(description) <= 200),
@@ -87,6 +89,7 @@ CREATE TABLE webhook_deliveries (
 -- Lists are newest first, and ids are in the order of arrival.
 CREATE INDEX webhook_deliveries_endpoint_idx ON webhook_deliveries (endpoint_id, id DESC);
 CREATE INDEX webhook_deliveries_status_idx ON webhook_deliveries (endpoint_id, status, id DESC);
+CREATE INDEX webhook_deliveries_type_idx ON webhook_deliveries (endpoint_id, event_type, id DESC);
 -- What is due at an endpoint.
 CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (endpoint_id, next_attempt_at) WHERE status = 'pending';
 

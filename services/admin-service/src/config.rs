@@ -13,7 +13,7 @@ const DEFAULT_DATABASE: &str = "admin_db";
 const CLOSE_AFTER: Duration = Duration::from_hours(14 * 24);
 const WEBHOOK_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// A delivery is tried for 28 hours.
-const SHORTEST_WEBHOOK_RETENTION: Duration = Duration::from_hours(2 * 24);
+const SHORTEST_WEBHOOK_RETENTION: Duration = Duration::from_hours(6 * 24);
 /// The standard asks for 15 to 30 seconds. Staff wait for a test, and their request ends after 30.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -45,7 +45,7 @@ impl WebhookConfig {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let retention = env.duration("WEBHOOK_RETENTION", WEBHOOK_RETENTION)?;
         if !retention.is_zero() && retention < SHORTEST_WEBHOOK_RETENTION {
-            return Err(ConfigError::new("WEBHOOK_RETENTION must be 2d at the least, or 0 for ever"));
+            return Err(ConfigError::new("WEBHOOK_RETENTION must be 6d at the least, or 0 for ever"));
         }
         let allow_private = env.parse("WEBHOOKS_ALLOW_PRIVATE", false)?;
         Ok(Self { allow_private, retention, timeout: WEBHOOK_TIMEOUT })
@@ -96,7 +96,7 @@ mod tests {
         };
         assert_eq!(retention("").unwrap(), WEBHOOK_RETENTION);
         assert_eq!(retention("0").unwrap(), Duration::ZERO);
-        assert_eq!(retention("2d").unwrap(), SHORTEST_WEBHOOK_RETENTION);
-        assert!(retention("47h").unwrap_err().to_string().contains("WEBHOOK_RETENTION"));
+        assert_eq!(retention("6d").unwrap(), SHORTEST_WEBHOOK_RETENTION);
+        assert!(retention("143h").unwrap_err().to_string().contains("WEBHOOK_RETENTION"));
     }
 }

@@ -13,7 +13,7 @@ use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
 
 #[derive(Debug, Parser)]
-#[command(name = SERVICE_NAME, about = "Support tickets, what support sees of customers, and the audit log", version)]
+#[command(name = SERVICE_NAME, about = "Support tickets, what support sees of customers, the audit log, dead letters, and webhooks", version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

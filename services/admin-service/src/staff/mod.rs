@@ -1,4 +1,6 @@
-//! Who works on tickets: a read model of the roles that user events tell of. Customers are not in it.
+//! Who works on tickets: a read model of the roles that user events tell of. Customers are not in it, so who is no staff any more
+//! and was never known as such leaves no row: an older event that is put back afterwards would list them. It decides whom a
+//! ticket may be given to, and nothing else; what somebody may do is in their token.
 
 mod repo;
 

@@ -49,11 +49,11 @@ pub(super) async fn create(
     new: NewEndpoint,
     call: &RepeatableCall,
 ) -> Result<Created, WebhookError> {
-    let now = state.clock.now();
-    if let Some(saved) = call.answered(&state.pool, now).await? {
+    if let Some(saved) = call.answered(&state.pool, state.clock.now()).await? {
         return replayed(state, saved).await;
     }
     state.webhooks.addresses.require_public(&new.url).await?;
+    let now = state.clock.now();
     let endpoint = Endpoint::new(new, by, now);
     let secret = Secret::random();
 
@@ -61,7 +61,7 @@ pub(super) async fn create(
     if let Some(saved) = call.claim_in_op(&mut op, now).await? {
         return replayed(state, saved).await;
     }
-    if repo::count_in_op(&mut op).await? >= MOST_ENDPOINTS {
+    if repo::count_alone_in_op(&mut op).await? >= MOST_ENDPOINTS {
         return Err(WebhookError::Full);
     }
     repo::insert_in_op(&mut op, &endpoint).await?;
@@ -75,7 +75,7 @@ pub(super) async fn create(
     Ok(Created { answer, secret: Some(ShownSecret::from(&secret)), replayed: false })
 }
 
-/// With the secret, as the first time, as long as it is there.
+/// With the secret, as the first time, until it is replaced: who did not get the answer has no other way to it.
 async fn replayed(state: &AppState, answer: SavedResponse) -> Result<Created, WebhookError> {
     let id: Option<Uuid> = answer.body["id"].as_str().and_then(|id| id.parse().ok());
     let id = id.ok_or(WebhookError::Stored("an answer without an id"))?;
@@ -110,7 +110,7 @@ pub(super) async fn update(
     if let Some(url) = &asked.url {
         state.webhooks.addresses.require_public(url).await?;
     }
-    change(state, id, by, WebhookEndpointUpdated, |endpoint| endpoint.change(asked)).await
+    change(state, id, by, WebhookEndpointUpdated, |endpoint, _| endpoint.change(asked)).await
 }
 
 pub(super) async fn disable(
@@ -119,17 +119,16 @@ pub(super) async fn disable(
     by: UserId,
     reason: String,
 ) -> Result<Endpoint, WebhookError> {
-    let now = state.clock.now();
-    change(state, id, by, WebhookEndpointDisabled, |endpoint| endpoint.disable(Some(by), reason, now)).await
+    let disable = |endpoint: &mut Endpoint, now| endpoint.disable(Some(by), reason, now);
+    change(state, id, by, WebhookEndpointDisabled, disable).await
 }
 
 pub(super) async fn enable(state: &AppState, id: Uuid, by: UserId) -> Result<Endpoint, WebhookError> {
-    change(state, id, by, WebhookEndpointEnabled, Endpoint::enable).await
+    change(state, id, by, WebhookEndpointEnabled, |endpoint, _| endpoint.enable()).await
 }
 
 pub(super) async fn delete(state: &AppState, id: Uuid, by: UserId) -> Result<(), WebhookError> {
-    let now = state.clock.now();
-    change(state, id, by, WebhookEndpointDeleted, |endpoint| endpoint.delete(by, now)).await?;
+    change(state, id, by, WebhookEndpointDeleted, |endpoint, now| endpoint.delete(by, now)).await?;
     Ok(())
 }
 
@@ -138,13 +137,14 @@ async fn change<T: EventData>(
     id: Uuid,
     by: UserId,
     event: fn(WebhookEndpointSnapshot) -> T,
-    decide: impl FnOnce(&mut Endpoint) -> Change,
+    decide: impl FnOnce(&mut Endpoint, DateTime<Utc>) -> Change,
 ) -> Result<Endpoint, WebhookError> {
-    let now = state.clock.now();
     let mut op = common_db::begin(&state.pool).await?;
     let mut endpoint = repo::lock_in_op(&mut op, id).await?.ok_or(WebhookError::NoEndpoint)?;
+    // After the lock, which may have taken a while: from then on it counts.
+    let now = state.clock.now();
     let before = endpoint.status;
-    if decide(&mut endpoint) == Change::AlreadyApplied {
+    if decide(&mut endpoint, now) == Change::AlreadyApplied {
         return Ok(endpoint);
     }
     repo::update_in_op(&mut op, &endpoint).await?;

@@ -12,6 +12,8 @@ use super::{delivery::Attempt, subscription::Pattern};
 
 /// For so long all attempts have to fail until the endpoint is disabled.
 const PATIENCE: TimeDelta = TimeDelta::days(5);
+/// An endpoint for which so many events wait is disabled: it will not catch up.
+pub(super) const MOST_WAITING: i64 = 100_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +56,8 @@ pub(crate) struct Endpoint {
     pub(crate) disabled: Option<Disabled>,
     /// No attempt has succeeded since.
     pub(crate) failing_since: Option<DateTime<Utc>>,
+    /// Counts its addresses and the times that it was enabled. What was sent to an earlier one says nothing about it.
+    pub(crate) generation: i32,
 }
 
 /// What an endpoint is made with.
@@ -90,6 +94,7 @@ impl Change {
 pub(crate) enum Cause {
     Gone,
     Failing,
+    Overdue,
 }
 
 impl Cause {
@@ -97,6 +102,7 @@ impl Cause {
         match self {
             Self::Gone => "gone",
             Self::Failing => "failing",
+            Self::Overdue => "overdue",
         }
     }
 
@@ -104,6 +110,7 @@ impl Cause {
         match self {
             Self::Gone => "It answered 410 Gone.",
             Self::Failing => "Every attempt failed for 5 days.",
+            Self::Overdue => "100,000 events waited for it.",
         }
     }
 }
@@ -120,6 +127,7 @@ impl Endpoint {
             created_by: by,
             disabled: None,
             failing_since: None,
+            generation: 1,
         }
     }
 
@@ -135,7 +143,7 @@ impl Endpoint {
             && url != self.url
         {
             self.url = url;
-            self.failing_since = None;
+            self.begin_anew();
         }
         if let Some(description) = change.description {
             self.description = description;
@@ -154,9 +162,14 @@ impl Endpoint {
         if executed {
             self.status = Status::Enabled;
             self.disabled = None;
-            self.failing_since = None;
+            self.begin_anew();
         }
         Change::when(executed)
+    }
+
+    fn begin_anew(&mut self) {
+        self.failing_since = None;
+        self.generation = self.generation.wrapping_add(1);
     }
 
     pub(crate) fn disable(&mut self, by: Option<UserId>, reason: String, now: DateTime<Utc>) -> Change {
@@ -175,9 +188,9 @@ impl Endpoint {
         Change::Executed
     }
 
-    /// What an attempt says about it. Names the cause where it is disabled by that.
-    pub(crate) fn saw(&mut self, attempt: &Attempt, now: DateTime<Utc>) -> Option<Cause> {
-        if self.status != Status::Enabled {
+    /// What an attempt of that generation says about it. Names the cause where it is disabled by that.
+    pub(crate) fn saw(&mut self, attempt: &Attempt, generation: i32, now: DateTime<Utc>) -> Option<Cause> {
+        if self.status != Status::Enabled || generation != self.generation {
             return None;
         }
         if attempt.succeeded() {
@@ -192,8 +205,13 @@ impl Endpoint {
         } else {
             return None;
         };
-        self.disable(None, cause.words().to_owned(), now);
+        self.give_up(cause, now);
         Some(cause)
+    }
+
+    /// The service disables it by itself.
+    pub(crate) fn give_up(&mut self, cause: Cause, now: DateTime<Utc>) -> Change {
+        self.disable(None, cause.words().to_owned(), now)
     }
 }
 
@@ -210,6 +228,11 @@ mod tests {
         Endpoint::new(new, UserId::new(), DateTime::UNIX_EPOCH)
     }
 
+    /// An attempt as it is now.
+    fn saw(endpoint: &mut Endpoint, attempt: &Attempt, now: DateTime<Utc>) -> Option<Cause> {
+        endpoint.saw(attempt, endpoint.generation, now)
+    }
+
     fn at(days: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(days)
     }
@@ -218,22 +241,32 @@ mod tests {
     fn it_is_disabled_when_everything_failed_for_five_days() {
         let mut endpoint = endpoint();
         let (failed, done) = (Attempt::answered(500), Attempt::answered(204));
-        assert_eq!(endpoint.saw(&failed, at(0)), None);
-        assert_eq!(endpoint.saw(&failed, at(5) - TimeDelta::microseconds(1)), None);
-        assert_eq!(endpoint.saw(&done, at(5)), None);
+        assert_eq!(saw(&mut endpoint, &failed, at(0)), None);
+        assert_eq!(saw(&mut endpoint, &failed, at(5) - TimeDelta::microseconds(1)), None);
+        assert_eq!(saw(&mut endpoint, &done, at(5)), None);
         assert_eq!(endpoint.failing_since, None, "one success starts the time anew");
-        assert_eq!(endpoint.saw(&failed, at(6)), None);
-        assert_eq!(endpoint.saw(&failed, at(11)), Some(Cause::Failing));
+        assert_eq!(saw(&mut endpoint, &failed, at(6)), None);
+        assert_eq!(saw(&mut endpoint, &failed, at(11)), Some(Cause::Failing));
         let disabled = endpoint.disabled.clone().unwrap();
         assert_eq!((endpoint.status, disabled.at, disabled.by), (Status::Disabled, at(11), None));
-        assert_eq!(endpoint.saw(&failed, at(12)), None, "it is disabled once");
+        assert_eq!(saw(&mut endpoint, &failed, at(12)), None, "it is disabled once");
     }
 
     #[test]
     fn who_is_gone_is_disabled_at_once() {
         let mut endpoint = endpoint();
-        assert_eq!(endpoint.saw(&Attempt::answered(410), at(0)), Some(Cause::Gone));
+        assert_eq!(saw(&mut endpoint, &Attempt::answered(410), at(0)), Some(Cause::Gone));
         assert!(endpoint.wanted().is_empty());
+    }
+
+    #[test]
+    fn an_attempt_of_before_it_was_enabled_says_nothing() {
+        let mut endpoint = endpoint();
+        let (before, gone) = (endpoint.generation, Attempt::answered(410));
+        endpoint.disable(None, "a pause".to_owned(), at(1));
+        endpoint.enable();
+        assert_eq!(endpoint.saw(&gone, before, at(2)), None);
+        assert_eq!(saw(&mut endpoint, &gone, at(2)), Some(Cause::Gone));
     }
 
     #[test]
@@ -252,14 +285,17 @@ mod tests {
     #[test]
     fn another_address_starts_with_a_clean_record() {
         let mut endpoint = endpoint();
-        endpoint.saw(&Attempt::answered(500), at(0));
+        saw(&mut endpoint, &Attempt::answered(500), at(0));
         let same =
             EndpointChange { url: Some("https://example.com/hook".parse().unwrap()), ..Default::default() };
         assert_eq!(endpoint.change(same), Change::AlreadyApplied);
         assert!(endpoint.failing_since.is_some());
         let other =
             EndpointChange { url: Some("https://example.com/other".parse().unwrap()), ..Default::default() };
+        let before = endpoint.generation;
         assert_eq!(endpoint.change(other), Change::Executed);
         assert_eq!(endpoint.failing_since, None);
+        assert_eq!(endpoint.saw(&Attempt::answered(410), before, at(3)), None, "the address before is gone");
+        assert_eq!(endpoint.status, Status::Enabled);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn register() {
         counter!(ATTEMPTS, "service" => SERVICE, "outcome" => outcome).absolute(0);
         let _ = histogram!(DURATION, "service" => SERVICE, "outcome" => outcome);
     }
-    for cause in [Cause::Gone, Cause::Failing] {
+    for cause in [Cause::Gone, Cause::Failing, Cause::Overdue] {
         counter!(DISABLED, "service" => SERVICE, "cause" => cause.name()).absolute(0);
     }
     gauge!(PENDING, "service" => SERVICE).set(0.0);

@@ -3,7 +3,7 @@
 //! An event becomes a message and a delivery for each endpoint that wants it, in the transaction of the inbox (`intake.rs`).
 //! A worker takes what is due under a lease, sends it (`sending.rs`, `sender.rs`), and writes down what came of it
 //! (`recording.rs`): delivered, due again later, or failed. So an event arrives at least once, under one id. What staff do is
-//! an event, and by that in the audit log. Secrets are stored encrypted and shown once.
+//! an event, and by that in the audit log. Secrets are stored encrypted and shown to who makes them.
 
 mod address;
 mod delivery;

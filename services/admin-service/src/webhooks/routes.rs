@@ -170,7 +170,8 @@ async fn get_webhook_endpoint(
     Ok(Json(endpoints::get(&state, id).await?.into()))
 }
 
-/// Changes an endpoint. A type that is added is sent from now on; what happened before a change is sent as it was then.
+/// Changes an endpoint. Types count for what happens from now on, and what happened before is sent as it was asked for then. An
+/// address counts for all that is still to be sent.
 #[utoipa::path(
     patch, path = "/api/v1/admin/webhook-endpoints/{id}", tag = "webhooks", security(("bearer" = [])),
     params(("id" = Uuid, Path)), request_body = UpdateWebhookEndpoint,
@@ -212,7 +213,7 @@ async fn delete_webhook_endpoint(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lets a disabled endpoint get events again: what happens from now on. What it missed can be sent again.
+/// Lets a disabled endpoint get events again: what happens from now on. What was cancelled can be sent again.
 #[utoipa::path(
     post, path = "/api/v1/admin/webhook-endpoints/{id}/enable", tag = "webhooks", security(("bearer" = [])),
     params(("id" = Uuid, Path)),

@@ -82,6 +82,9 @@ impl Sender {
     async fn post(&self, outgoing: Outgoing, at: DateTime<Utc>) -> Result<Response, String> {
         let Outgoing { url, message_id, payload, secrets } = outgoing;
         self.addresses.check(&url).map_err(|error| format!("the address {error}"))?;
+        if secrets.is_empty() {
+            return Err("there is no secret to sign it with".to_owned());
+        }
         let (id, timestamp) = (message_id.to_string(), at.timestamp());
         let request = self
             .client

@@ -7,13 +7,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use common_utils::ids;
+use sqlx::PgExecutor;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     error::WebhookError,
-    recording,
+    recording::{self, Sent},
     repo::{
         queue::{self, Round, Taken},
         secrets,
@@ -124,13 +125,16 @@ impl Sending {
             in_all: i64::try_from(free).unwrap_or(i64::MAX),
             after: *after,
         };
-        let taken = queue::take(&self.state.pool, &round, lease, now).await?;
+        let mut op = common_db::begin(&self.state.pool).await?;
+        let taken = queue::take_in_op(&mut op, &round, lease, now).await?;
         if taken.is_empty() {
             return Ok(());
         }
         let endpoints: Vec<Uuid> = taken.iter().map(|taken| taken.endpoint_id).collect();
+        // Before the lease is taken for good: what cannot be signed now would wait for its end.
+        let secrets = secrets_in_force(&self.state, &mut *op, &endpoints).await?;
+        op.commit().await?;
         *after = endpoints.iter().copied().max_by_key(|id| (*id <= *after, *id)).unwrap_or_default();
-        let secrets = secrets_in_force(&self.state, &endpoints).await?;
         for taken in taken {
             let endpoint = taken.endpoint_id;
             let secrets = secrets.get(&endpoint).cloned().unwrap_or_default();
@@ -142,27 +146,37 @@ impl Sending {
 }
 
 async fn attempt(state: AppState, taken: Taken, secrets: Vec<Secret>, lease: Uuid) {
-    let Taken { id, endpoint_id, message_id, url, payload } = taken;
+    let Taken { id, endpoint_id, generation, message_id, url, payload } = taken;
     let Ok(url) = url.parse() else {
         tracing::error!(endpoint = %endpoint_id, "the address of a webhook endpoint is none");
         return;
     };
     let outgoing = Outgoing { url, message_id, payload, secrets };
     let attempt = state.webhooks.sender.attempt(outgoing).await;
-    if let Err(error) = recording::record(&state, (endpoint_id, id), lease, &attempt).await {
+    let sent = Sent { endpoint: endpoint_id, generation, delivery: id, lease };
+    if let Err(error) = recording::record(&state, sent, &attempt).await {
         tracing::warn!(delivery = %id, %error, "an attempt could not be recorded; it will be made again");
     }
 }
 
-/// What each of the endpoints is signed for with, the newest first.
+/// What each of the endpoints is signed for with, the newest first. None for one of whose secrets one cannot be opened: its
+/// attempts fail, and those of others do not.
 pub(super) async fn secrets_in_force(
     state: &AppState,
+    database: impl PgExecutor<'_>,
     endpoints: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<Secret>>, WebhookError> {
-    let mut opened: HashMap<Uuid, Vec<Secret>> = HashMap::new();
-    for sealed in secrets::in_force(&state.pool, endpoints, state.clock.now()).await? {
-        let secret = state.webhooks.keys.open(sealed.id, &sealed.content)?;
-        opened.entry(sealed.endpoint_id).or_default().push(secret);
+    let mut opened: HashMap<Uuid, Option<Vec<Secret>>> = HashMap::new();
+    for sealed in secrets::in_force(database, endpoints, state.clock.now()).await? {
+        let all = opened.entry(sealed.endpoint_id).or_insert_with(|| Some(Vec::new()));
+        match (state.webhooks.keys.open(sealed.id, &sealed.content), &mut *all) {
+            (Ok(secret), Some(secrets)) => secrets.push(secret),
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                tracing::error!(endpoint = %sealed.endpoint_id, %error, "the secret of a webhook endpoint cannot be opened");
+                *all = None;
+            }
+        }
     }
-    Ok(opened)
+    Ok(opened.into_iter().filter_map(|(endpoint, secrets)| Some((endpoint, secrets?))).collect())
 }

@@ -9,15 +9,22 @@ use common_utils::{
 use uuid::Uuid;
 
 use super::{
-    delivery::Delivery, endpoints, error::WebhookError, events, intake::test_payload, recording,
-    repo::deliveries, sender::Outgoing, sending::secrets_in_force,
+    delivery::Delivery,
+    endpoints,
+    error::WebhookError,
+    events,
+    intake::test_payload,
+    recording::{self, Sent},
+    repo::deliveries,
+    sender::Outgoing,
+    sending::secrets_in_force,
 };
 use crate::app::AppState;
 
 pub(super) async fn test(state: &AppState, id: Uuid, by: UserId) -> Result<Delivery, WebhookError> {
     let _permit = state.webhooks.tests.try_acquire().map_err(|_| WebhookError::Busy)?;
     let endpoint = endpoints::get(state, id).await?;
-    let secrets = secrets_in_force(state, &[id]).await?.remove(&id).unwrap_or_default();
+    let secrets = secrets_in_force(state, &state.pool, &[id]).await?.remove(&id).unwrap_or_default();
     let (now, lease, message_id) = (state.clock.now(), ids::new_id(), ids::new_id());
     let delivery = Delivery::test(id, message_id, lease, now);
     let payload = test_payload(id, now, &correlation::current())?;
@@ -27,8 +34,9 @@ pub(super) async fn test(state: &AppState, id: Uuid, by: UserId) -> Result<Deliv
     events::publish_in_op(&mut op, state, Some(by), &endpoint, WebhookEndpointTested).await?;
     op.commit().await?;
 
+    let sent = Sent { endpoint: id, generation: endpoint.generation, delivery: delivery.id, lease };
     let outgoing = Outgoing { url: endpoint.url, message_id, payload, secrets };
     let attempt = state.webhooks.sender.attempt(outgoing).await;
-    let recorded = recording::record(state, (id, delivery.id), lease, &attempt).await?;
+    let recorded = recording::record(state, sent, &attempt).await?;
     recorded.ok_or(WebhookError::NoDelivery)
 }

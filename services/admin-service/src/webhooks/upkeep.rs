@@ -1,17 +1,19 @@
-//! What nobody waits for: cancels what was to be sent to endpoints that are disabled, and deletes what is old. In bounded
-//! batches; several instances may.
+//! What nobody waits for: disables endpoints for which too much waits, cancels what was to be sent to those that are disabled, and
+//! deletes what is old. In bounded batches; several instances may.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     delivery::DeliveryStatus,
+    entity::{Cause, Change, MOST_WAITING},
     error::WebhookError,
     metrics,
-    recording::CANCEL,
-    repo::{queue, secrets},
+    recording::{self, CANCEL},
+    repo::{endpoints, queue, secrets},
 };
 use crate::app::AppState;
 
@@ -35,6 +37,9 @@ pub(crate) async fn keep_tidy(state: AppState, retention: Duration, shutdown: Ca
 
 async fn round(state: &AppState, retention: Duration) -> Result<(), WebhookError> {
     let now = state.clock.now();
+    for endpoint in queue::overdue_endpoints(&state.pool, MOST_WAITING).await? {
+        give_up(state, endpoint).await?;
+    }
     for endpoint in queue::idle_endpoints(&state.pool, now).await? {
         loop {
             let mut op = common_db::begin(&state.pool).await?;
@@ -53,5 +58,18 @@ async fn round(state: &AppState, retention: Duration) -> Result<(), WebhookError
     };
     while queue::delete_old(&state.pool, before, DELETE).await? > 0 {}
     queue::delete_left_over(&state.pool, before).await?;
+    Ok(())
+}
+
+async fn give_up(state: &AppState, id: Uuid) -> Result<(), WebhookError> {
+    let mut op = common_db::begin(&state.pool).await?;
+    let Some(mut endpoint) = endpoints::lock_in_op(&mut op, id).await? else { return Ok(()) };
+    if endpoint.give_up(Cause::Overdue, state.clock.now()) == Change::AlreadyApplied {
+        return Ok(());
+    }
+    let cancelled = recording::disabled_in_op(&mut op, state, &endpoint).await?;
+    op.commit().await?;
+    metrics::ended(DeliveryStatus::Cancelled, cancelled);
+    recording::say_disabled(id, Cause::Overdue);
     Ok(())
 }

@@ -83,7 +83,8 @@ impl From<&Secret> for ShownSecret {
 pub(super) struct EndpointWithSecret {
     #[serde(flatten)]
     pub(super) endpoint: EndpointView,
-    /// What signatures are made with. It is shown in this answer alone. Null in a repeated one that comes after it was replaced.
+    /// What signatures are made with. It is shown in this answer alone, and again to who repeats the call with its
+    /// `Idempotency-Key`; null when it was replaced before.
     pub(super) secret: Option<ShownSecret>,
 }
 

@@ -14,7 +14,7 @@ use common_db::PgPool;
 use common_events::{
     KafkaConfig,
     contracts::{
-        TransactionCompleted, TransactionInitiated, UserRegistered, UserUpdated, VirtualAccountIssued,
+        self, TransactionCompleted, TransactionInitiated, UserRegistered, UserUpdated, VirtualAccountIssued,
         WalletCreated, WalletCredited,
     },
     testing::kafka,
@@ -24,13 +24,14 @@ use rdkafka::{
     ClientConfig,
     producer::{FutureProducer, FutureRecord},
 };
+use serde_json::json;
 use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::{
     events::{Running, publish},
     support::{account, entry, transaction, user, wallet},
-    world::{World, eventually},
+    world::{World, event, eventually},
 };
 
 /// A person with a wallet, money that came in, and a transfer to herself.
@@ -74,6 +75,24 @@ async fn all_taken_in(pool: &PgPool) {
         (count(pool, left).await == 0).then_some(())
     })
     .await;
+}
+
+#[test]
+fn a_read_model_is_made_from_every_topic_that_it_takes_events_of() {
+    for projection in projections::all() {
+        for contract in contracts::all() {
+            let mut event = event(contract.kind, "any/1", "service:test", &json!({}));
+            event.dataschema = format!("/schemas/{}", contract.file());
+            let takes = projection.handler.takes(&event);
+            let reads = projection.topics.contains(&contract.topic);
+            assert!(
+                !takes || reads,
+                "{} takes {} and does not read its topic",
+                projection.name,
+                contract.kind
+            );
+        }
+    }
 }
 
 struct Ended {

@@ -24,6 +24,7 @@ struct Row {
     disabled_at: Option<DateTime<Utc>>,
     disabled_by: Option<Uuid>,
     failing_since: Option<DateTime<Utc>>,
+    generation: i32,
 }
 
 impl TryFrom<Row> for Endpoint {
@@ -45,6 +46,7 @@ impl TryFrom<Row> for Endpoint {
                 by: row.disabled_by.map(Into::into),
             }),
             failing_since: row.failing_since,
+            generation: row.generation,
         })
     }
 }
@@ -54,7 +56,7 @@ macro_rules! query_endpoints {
         sqlx::query_as!(
             Row,
             r#"SELECT id, url, description, event_types, status AS "status: Status", created_at, created_by, disabled_reason,
-                      disabled_at, disabled_by, failing_since
+                      disabled_at, disabled_by, failing_since, generation
                FROM webhook_endpoints "# + $rest,
             $($argument),*
         )
@@ -63,8 +65,8 @@ macro_rules! query_endpoints {
 
 pub(in crate::webhooks) async fn insert_in_op(op: &mut Op, endpoint: &Endpoint) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO webhook_endpoints (id, url, description, event_types, status, created_at, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO webhook_endpoints (id, url, description, event_types, status, created_at, created_by, generation)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         endpoint.id,
         endpoint.url.as_str(),
         endpoint.description,
@@ -72,6 +74,7 @@ pub(in crate::webhooks) async fn insert_in_op(op: &mut Op, endpoint: &Endpoint) 
         endpoint.status.name(),
         endpoint.created_at,
         endpoint.created_by.uuid(),
+        endpoint.generation,
     )
     .execute(&mut **op)
     .await?;
@@ -83,7 +86,7 @@ pub(in crate::webhooks) async fn update_in_op(op: &mut Op, endpoint: &Endpoint) 
     let disabled = endpoint.disabled.as_ref();
     sqlx::query!(
         "UPDATE webhook_endpoints SET url = $2, description = $3, event_types = $4, status = $5, disabled_reason = $6,
-                                      disabled_at = $7, disabled_by = $8, failing_since = $9
+                                      disabled_at = $7, disabled_by = $8, failing_since = $9, generation = $10
          WHERE id = $1",
         endpoint.id,
         endpoint.url.as_str(),
@@ -94,6 +97,7 @@ pub(in crate::webhooks) async fn update_in_op(op: &mut Op, endpoint: &Endpoint) 
         disabled.map(|disabled| disabled.at),
         disabled.and_then(|disabled| disabled.by).map(Uuid::from),
         endpoint.failing_since,
+        endpoint.generation,
     )
     .execute(&mut **op)
     .await?;
@@ -125,7 +129,11 @@ pub(in crate::webhooks) async fn list(
     rows.fetch_all(pool).await?.into_iter().map(TryInto::try_into).collect()
 }
 
-pub(in crate::webhooks) async fn count_in_op(op: &mut Op) -> sqlx::Result<i64> {
+/// Counts them. Nobody else does until the end of the transaction, so that two who come together do not both get the last place.
+pub(in crate::webhooks) async fn count_alone_in_op(op: &mut Op) -> sqlx::Result<i64> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints', 0))")
+        .execute(&mut **op)
+        .await?;
     sqlx::query_scalar!(r#"SELECT count(*) AS "endpoints!" FROM webhook_endpoints WHERE status <> 'deleted'"#)
         .fetch_one(&mut **op)
         .await

@@ -79,14 +79,15 @@ pub(in crate::webhooks) struct Round<'a> {
 pub(in crate::webhooks) struct Taken {
     pub(in crate::webhooks) id: Uuid,
     pub(in crate::webhooks) endpoint_id: Uuid,
+    pub(in crate::webhooks) generation: i32,
     pub(in crate::webhooks) message_id: Uuid,
     pub(in crate::webhooks) url: String,
     pub(in crate::webhooks) payload: String,
 }
 
 /// Takes what is due, under a lease.
-pub(in crate::webhooks) async fn take(
-    pool: &PgPool,
+pub(in crate::webhooks) async fn take_in_op(
+    op: &mut Op,
     round: &Round<'_>,
     lease: Uuid,
     now: DateTime<Utc>,
@@ -110,7 +111,7 @@ pub(in crate::webhooks) async fn take(
          UPDATE webhook_deliveries d SET next_attempt_at = $8, lease = $9
          FROM due, webhook_messages m, webhook_endpoints e
          WHERE d.id = due.id AND m.id = d.message_id AND e.id = d.endpoint_id
-         RETURNING d.id, d.endpoint_id, d.message_id, e.url, m.payload",
+         RETURNING d.id, d.endpoint_id, e.generation, d.message_id, e.url, m.payload",
         now,
         &endpoints,
         &in_flight,
@@ -121,7 +122,7 @@ pub(in crate::webhooks) async fn take(
         now + LEASE,
         lease,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut **op)
     .await
 }
 
@@ -157,6 +158,19 @@ pub(in crate::webhooks) async fn idle_endpoints(
              SELECT FROM webhook_deliveries d
              WHERE d.endpoint_id = e.id AND d.status = 'pending' AND (d.lease IS NULL OR d.next_attempt_at <= $1))",
         now,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Endpoints that are enabled, and for which at least so many wait.
+pub(in crate::webhooks) async fn overdue_endpoints(pool: &PgPool, many: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT e.id FROM webhook_endpoints e
+         WHERE e.status = 'enabled' AND $1 <= (
+             SELECT count(*) FROM (SELECT FROM webhook_deliveries d
+                                   WHERE d.endpoint_id = e.id AND d.status = 'pending' LIMIT $1) AS counted)",
+        many,
     )
     .fetch_all(pool)
     .await

@@ -66,13 +66,13 @@ pub(in crate::webhooks) async fn in_force(
     .await
 }
 
-/// The one that the endpoint was made with, while it is there.
+/// The one that the endpoint was made with, until it is replaced.
 pub(in crate::webhooks) async fn first(pool: &PgPool, endpoint: Uuid) -> sqlx::Result<Option<Sealed>> {
     sqlx::query_as!(
         Sealed,
         "SELECT s.id, s.endpoint_id, s.sealed AS content
          FROM webhook_secrets s JOIN webhook_endpoints e ON e.id = s.endpoint_id
-         WHERE e.id = $1 AND s.created_at = e.created_at",
+         WHERE e.id = $1 AND s.created_at = e.created_at AND s.expires_at IS NULL",
         endpoint,
     )
     .fetch_optional(pool)

@@ -229,3 +229,78 @@ async fn a_huge_answer_is_cut() {
     assert_eq!(test.body["log"][0]["answer"].as_str().unwrap().len(), 1024);
     assert!(started.elapsed() < Duration::from_secs(2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_address_answers_counts_for_that_address_alone() {
+    let hooks = Hooks::new().await;
+    let endpoint = hooks.endpoint(&["*"]).await;
+    let before = Receiver::start().await;
+    let patch = async |url: String| {
+        let body = Some(json!({ "url": url }).to_string());
+        hooks
+            .world
+            .send("PATCH".parse().unwrap(), &endpoint.path, Some(&hooks.admin), body, None)
+            .await
+            .expect(200);
+    };
+    patch(before.url()).await;
+    let gate = before.holds(410);
+    let service = hooks.sending().await;
+    hooks.happens("wallet.credited").await;
+    eventually("the attempt", async || (before.got().len() == 1).then_some(())).await;
+    patch(hooks.receiver.url()).await;
+    gate.notify_one();
+    let failed = hooks.tried(&endpoint, 1).await;
+    assert_eq!((&failed["status"], &failed["log"][0]["statusCode"]), (&json!("failed"), &json!(410)));
+    let endpoint = hooks.get(&endpoint.path).await;
+    assert_eq!((&endpoint["status"], &endpoint["failingSince"]), (&json!("enabled"), &Value::Null));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_whose_secret_cannot_be_opened_fails_alone_and_is_sent_nothing() {
+    let hooks = Hooks::new().await;
+    let (lost, other) = (Receiver::start().await, hooks.endpoint(&["*"]).await);
+    let endpoint = hooks.endpoint_at(&lost.url(), &["*"]).await;
+    sqlx::query("UPDATE webhook_secrets SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE endpoint_id = $1::uuid")
+        .bind(&endpoint.id)
+        .execute(&hooks.world.db.pool)
+        .await
+        .unwrap();
+    let service = hooks.sending().await;
+    hooks.happens("wallet.credited").await;
+    hooks.until(&other, "delivered", 1).await;
+    let failed = hooks.tried(&endpoint, 1).await;
+    assert_eq!(failed["log"][0]["error"], "there is no secret to sign it with");
+    assert!(lost.got().is_empty());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_for_which_too_much_waits_is_disabled() {
+    let hooks = Hooks::new().await;
+    let endpoint = hooks.endpoint(&["*"]).await;
+    hooks.receiver.always(Reply::Status(500));
+    for rows in ["99999", "1"] {
+        let fill = format!(
+            "WITH new AS (INSERT INTO webhook_messages (id, event_type, occurred_at, payload, received_at)
+                          SELECT gen_random_uuid(), 'wallet.credited', now(), '{{}}', now() FROM generate_series(1, {rows}) RETURNING id)
+             INSERT INTO webhook_deliveries (id, endpoint_id, message_id, event_type, status, created_at, next_attempt_at)
+             SELECT gen_random_uuid(), $1::uuid, id, 'wallet.credited', 'pending', now(), now() + interval '1 day' FROM new"
+        );
+        let fill = sqlx::query(sqlx::AssertSqlSafe(fill)).bind(&endpoint.id);
+        fill.execute(&hooks.world.db.pool).await.unwrap();
+        // It tidies up when it starts.
+        let service = hooks.sending().await;
+        if rows == "1" {
+            eventually("disabled", async || {
+                (hooks.get(&endpoint.path).await["status"] == "disabled").then_some(())
+            })
+            .await;
+        }
+        service.stop().await;
+    }
+    let disabled = hooks.get(&endpoint.path).await;
+    assert_eq!(disabled["disabledReason"], "100,000 events waited for it.");
+    assert_eq!(hooks.published().await.pop().unwrap().0, "admin.webhook_endpoint.disabled");
+}

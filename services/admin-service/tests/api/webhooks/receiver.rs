@@ -16,6 +16,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
+use tokio::sync::Notify;
 
 /// How it answers. What is not told is 204.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(crate) enum Reply {
     /// Begins a body and never ends it.
     Dripping,
     Never,
+    /// When it is told to.
+    Held(Arc<Notify>, u16),
 }
 
 /// What it got.
@@ -85,6 +88,13 @@ impl Receiver {
         self.next.lock().unwrap().push_back(reply);
     }
 
+    /// The next one is answered when somebody says so.
+    pub(crate) fn holds(&self, status: u16) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        self.replies(Reply::Held(Arc::clone(&gate), status));
+        gate
+    }
+
     /// From now on.
     pub(crate) fn always(&self, reply: Reply) {
         *self.always.lock().unwrap() = Some(reply);
@@ -118,5 +128,9 @@ async fn receive(
             answer(200).body(Body::from_stream(stream)).unwrap()
         }
         Reply::Never => std::future::pending().await,
+        Reply::Held(gate, status) => {
+            gate.notified().await;
+            answer(status).body(Body::empty()).unwrap()
+        }
     }
 }
