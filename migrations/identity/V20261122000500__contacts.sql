@@ -23,6 +23,7 @@ CREATE TABLE notices (
 );
 
 CREATE INDEX notices_due_idx ON notices (channel, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX notices_sent_idx ON notices (channel, ended_at) WHERE status = 'sent';
 CREATE INDEX notices_ended_idx ON notices (ended_at) WHERE status <> 'pending';
 
 -- One a person and purpose: a later one takes the place of the one before.
@@ -74,8 +75,11 @@ CREATE TABLE password_resets (
     user_id    uuid        CONSTRAINT password_resets_pkey PRIMARY KEY
                            CONSTRAINT password_resets_user_fkey REFERENCES users (id),
     token_hash bytea       NOT NULL CONSTRAINT password_resets_token_key UNIQUE,
+    -- Which contact of theirs it was sent to: who has the token reads what is sent there.
+    sent_to    text        NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
+    CONSTRAINT password_resets_sent_to_known CHECK (sent_to IN ('email', 'phone')),
     CONSTRAINT password_resets_hash_is_sha256 CHECK (octet_length(token_hash) = 32),
     CONSTRAINT password_resets_expire_later CHECK (expires_at > created_at)
 );

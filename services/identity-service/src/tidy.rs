@@ -1,7 +1,7 @@
 //! Forgets what nobody asks for any more: messages that ended, codes and tokens that expired, what was counted. In bounded
 //! batches; several instances may.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,24 +17,23 @@ pub(crate) async fn keep_tidy(state: AppState, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        match shutdown.run_until_cancelled(round(&state)).await {
-            None => return,
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "what is old could not be forgotten; trying again later"
-                );
-            }
+        if shutdown.run_until_cancelled(round(&state)).await.is_none() {
+            return;
         }
     }
 }
 
-async fn round(state: &AppState) -> anyhow::Result<()> {
-    state.contacts.notices.purge().await?;
-    state.contacts.codes.purge().await?;
-    state.contacts.allowances.purge().await?;
-    state.passwords.purge().await?;
-    state.auth.guard.purge().await?;
-    Ok(())
+/// One that fails holds up no other.
+async fn round(state: &AppState) {
+    told("messages", state.contacts.notices.purge().await);
+    told("codes", state.contacts.codes.purge().await);
+    told("allowances", state.contacts.allowances.purge().await);
+    told("tokens to reset passwords", state.passwords.purge().await);
+    told("failed logins", state.auth.guard.purge().await);
+}
+
+fn told(what: &str, purged: Result<(), impl Display>) {
+    if let Err(error) = purged {
+        tracing::warn!(what, %error, "what is old could not be forgotten; trying again later");
+    }
 }

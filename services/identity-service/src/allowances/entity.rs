@@ -13,6 +13,9 @@ impl Allowance {
     /// Messages to a person: once a minute, five times an hour.
     pub(crate) const MESSAGES: Self =
         Self { most: 5, within: TimeDelta::hours(1), pause: TimeDelta::minutes(1) };
+    /// And ten a day, so that nobody is pestered through us.
+    pub(crate) const MESSAGES_A_DAY: Self =
+        Self { most: 10, within: TimeDelta::days(1), pause: TimeDelta::zero() };
     /// Passwords that are told by who is signed in already: ten in a quarter of an hour, however fast.
     pub(crate) const PROOFS: Self =
         Self { most: 10, within: TimeDelta::minutes(15), pause: TimeDelta::zero() };

@@ -26,8 +26,10 @@ const PURGE_BATCH: i64 = 1000;
 /// What is counted, and whose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counted<'a> {
-    /// Codes sent to a contact, whoever asks for them.
-    CodesTo(&'a Identifier),
+    /// Codes that verify a person's contact, in an hour or a day.
+    VerifyingIn(UserId, &'a Identifier, &'static str),
+    /// Codes sent to a contact that somebody wants to change to, whoever asks for them, in an hour or a day.
+    ChangingToIn(&'a Identifier, &'static str),
     /// Changes of a contact that a person asks for.
     ChangesBy(UserId),
     /// Password resets of a person.
@@ -83,8 +85,14 @@ impl Allowances {
 
     fn key_of(&self, counted: Counted<'_>) -> [u8; 32] {
         let of = |what: &str, whose: &[u8]| keyed_hash(self.key.as_slice(), &[what.as_bytes(), whose]);
+        let within = |what: &str, time: &str, whose: &[&[u8]]| of(&format!("{what}-{time}"), &whose.concat());
         match counted {
-            Counted::CodesTo(contact) => of("codes-to", contact.as_str().as_bytes()),
+            Counted::VerifyingIn(user, contact, time) => {
+                within("verifying", time, &[user.uuid().as_bytes(), contact.as_str().as_bytes()])
+            }
+            Counted::ChangingToIn(contact, time) => {
+                within("changing-to", time, &[contact.as_str().as_bytes()])
+            }
             Counted::ChangesBy(user) => of("changes-by", user.uuid().as_bytes()),
             Counted::ResetsOf(user) => of("resets-of", user.uuid().as_bytes()),
             Counted::ProofsBy(user) => of("proofs-by", user.uuid().as_bytes()),

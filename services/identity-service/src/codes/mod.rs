@@ -73,7 +73,7 @@ impl Codes {
         Ok(Self { pool, clock, notices, allowances, sealer, key })
     }
 
-    /// Sends a code to the contact, unless it had too many.
+    /// Sends a code to the contact, unless it had too many. What a stranger asks for does not count against whose contact it is.
     pub(crate) async fn send_in_op(
         &self,
         op: &mut Op,
@@ -81,7 +81,16 @@ impl Codes {
         purpose: Purpose,
         contact: &Identifier,
     ) -> Result<(), CodeError> {
-        self.allowances.take_in_op(op, Counted::CodesTo(contact), Allowance::MESSAGES).await??;
+        let (hourly, daily) = match purpose {
+            Purpose::VerifyEmail | Purpose::VerifyPhone => {
+                (Counted::VerifyingIn(user, contact, "hour"), Counted::VerifyingIn(user, contact, "day"))
+            }
+            Purpose::ChangeEmail | Purpose::ChangePhone => {
+                (Counted::ChangingToIn(contact, "hour"), Counted::ChangingToIn(contact, "day"))
+            }
+        };
+        self.allowances.take_in_op(op, hourly, Allowance::MESSAGES).await??;
+        self.allowances.take_in_op(op, daily, Allowance::MESSAGES_A_DAY).await??;
         let (code, now) = (Code::random(), self.clock.now());
         let expires_at = now + LIFETIME;
         let stored = repo::NewCode {
@@ -155,6 +164,11 @@ impl Codes {
         while repo::purge(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
+}
+
+/// Changes of a contact that are on their way lead to nothing any more: whoever asked for them may be why the password is another.
+pub(crate) async fn forget_changes_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_in_op(op, user, &[Purpose::ChangeEmail, Purpose::ChangePhone]).await
 }
 
 fn place(user: UserId, purpose: Purpose) -> Vec<u8> {

@@ -86,6 +86,18 @@ pub(super) async fn update_in_op(
     Ok(())
 }
 
+pub(super) async fn delete_in_op(op: &mut Op, user: UserId, purposes: &[Purpose]) -> sqlx::Result<()> {
+    let names: Vec<&str> = purposes.iter().map(|purpose| purpose.name()).collect();
+    sqlx::query!(
+        "DELETE FROM one_time_codes WHERE user_id = $1 AND purpose = ANY($2)",
+        user.uuid(),
+        &names as _,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
 /// Forgets codes that expired before `before`; tells how many.
 pub(super) async fn purge(pool: &PgPool, before: DateTime<Utc>, at_most: i64) -> sqlx::Result<u64> {
     let gone = sqlx::query!(

@@ -23,7 +23,10 @@ use crate::{
         error::CodeError,
     },
     notices::{Notices, entity::Message},
-    passwords::{self, proof::Proofs},
+    passwords::{
+        self,
+        proof::{self, Proofs},
+    },
     users::{self, ContactKind, Identifier, entity::User, error::UserError},
 };
 
@@ -95,9 +98,10 @@ impl Contacts {
         new: Identifier,
         password: SecretString,
     ) -> Result<(), ContactError> {
-        self.proofs.check(id, password).await?;
+        let proved = self.proofs.check(id, password).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, id).await?;
+        proof::holds_in_op(&mut op, id, &proved).await?;
         if user.contact(new.kind()) == new {
             return Err(ContactError::Unchanged(new.kind()));
         }

@@ -14,9 +14,12 @@ use secrecy::SecretString;
 
 use self::error::DeactivationError;
 use crate::{
-    SERVICE_NAME,
+    SERVICE_NAME, codes,
     notices::{Notices, entity::Message},
-    passwords::{self, proof::Proofs},
+    passwords::{
+        self,
+        proof::{self, Proofs},
+    },
     sessions::{
         Sessions,
         entity::{EndReason, Which},
@@ -40,18 +43,20 @@ impl Deactivation {
         id: UserId,
         password: SecretString,
     ) -> Result<(), DeactivationError> {
-        self.proofs.check(id, password).await?;
+        let proved = self.proofs.check(id, password).await?;
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        proof::holds_in_op(&mut op, id, &proved).await?;
         if user.deactivate()? == Outcome::AlreadyApplied {
             return Ok(());
         }
         users::repo::update_status_in_op(&mut op, &user, now).await?;
         passwords::forget_resets_in_op(&mut op, id).await?;
+        codes::forget_changes_in_op(&mut op, id).await?;
         let (which, reason) = (Which::All, EndReason::Deactivated);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
-        let notice = Message::account_deactivated(&user.contact(ContactKind::Email), now);
+        let notice = Message::account_deactivated(&user.trusted_contact(ContactKind::Email), now);
         self.notices.write_in_op(&mut op, &[notice]).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
         users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;

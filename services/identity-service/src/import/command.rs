@@ -28,12 +28,12 @@ impl Import {
     #[expect(clippy::print_stderr, reason = "a command for people")]
     pub(crate) async fn run(self, pool: PgPool, clock: SharedClock) -> anyhow::Result<(String, bool)> {
         let importing = Importing { pool, clock, dry: self.dry_run };
-        let wrong = |number: usize, reason: &str| eprintln!("line {number}: {reason}");
+        let told = |number: usize, reason: &str| eprintln!("line {number}: {reason}");
         let tally = if let Some(path) = self.file {
             let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            importing.run(BufReader::new(file), wrong).await?
+            importing.run(BufReader::new(file), told).await?
         } else {
-            importing.run(BufReader::new(io::stdin()), wrong).await?
+            importing.run(BufReader::new(io::stdin()), told).await?
         };
         let Tally { imported, there_already, wrong } = tally;
         let did = if self.dry_run { "could be imported" } else { "imported" };

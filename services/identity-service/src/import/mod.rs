@@ -41,37 +41,43 @@ struct Tally {
 }
 
 impl Importing {
-    /// `wrong` is told of each line that is none, by its number.
-    async fn run(
-        &self,
-        mut input: impl BufRead,
-        mut wrong: impl FnMut(usize, &str),
-    ) -> anyhow::Result<Tally> {
+    /// `told` hears of each line that brought nobody in, by its number.
+    async fn run(&self, mut input: impl BufRead, mut told: impl FnMut(usize, &str)) -> anyhow::Result<Tally> {
         let mut tally = Tally::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut number = 0;
         while let Some(line) = next_line(&mut input).context("the file cannot be read")? {
             number += 1;
+            let Ok(line) = String::from_utf8(line) else {
+                tally.wrong += 1;
+                told(number, "it is not UTF-8");
+                continue;
+            };
             if line.trim().is_empty() {
                 continue;
             }
             match Imported::parse(&line, self.clock.now()) {
-                Ok(person) => batch.push(person),
+                Ok(person) => batch.push((number, person)),
                 Err(reason) => {
                     tally.wrong += 1;
-                    wrong(number, &reason);
+                    told(number, &reason);
                 }
             }
             if batch.len() == BATCH {
-                self.write(&mut batch, &mut tally).await?;
+                self.write(&mut batch, &mut tally, &mut told).await?;
             }
         }
-        self.write(&mut batch, &mut tally).await?;
+        self.write(&mut batch, &mut tally, &mut told).await?;
         Ok(tally)
     }
 
-    async fn write(&self, batch: &mut Vec<Imported>, tally: &mut Tally) -> anyhow::Result<()> {
-        let people = std::mem::take(batch);
+    async fn write(
+        &self,
+        batch: &mut Vec<(usize, Imported)>,
+        tally: &mut Tally,
+        told: &mut impl FnMut(usize, &str),
+    ) -> anyhow::Result<()> {
+        let (lines, people): (Vec<usize>, Vec<Imported>) = std::mem::take(batch).into_iter().unzip();
         if self.dry || people.is_empty() {
             tally.imported += people.len();
             return Ok(());
@@ -88,17 +94,20 @@ impl Importing {
         op.commit().await?;
         tally.imported += imported.len();
         tally.there_already += people.len() - imported.len();
+        for (line, _) in lines.iter().zip(&people).filter(|(_, person)| !new.contains(&person.user.id)) {
+            told(*line, "the address or the number is somebody's already");
+        }
         Ok(())
     }
 }
 
 /// None at the end.
-fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut line = String::new();
-    if io::Read::take(&mut *input, LONGEST_LINE).read_line(&mut line)? == 0 {
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if io::Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    if line.len() as u64 == LONGEST_LINE && !line.ends_with('\n') {
+    if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
         return Err(io::Error::other(format!("a line has more than {LONGEST_LINE} bytes")));
     }
     Ok(Some(line))

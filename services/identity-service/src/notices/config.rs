@@ -16,6 +16,9 @@ pub struct NoticeConfig {
     pub sms: SmsConfig,
     /// Of one attempt.
     pub timeout: Duration,
+    /// So many SMS are sent in an hour at most, whoever has them sent; zero: no limit. Each costs money, and some numbers are there to
+    /// earn it.
+    pub sms_an_hour: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -69,11 +72,12 @@ impl NoticeConfig {
             email: EmailConfig::Mailbox { url: url.to_owned() },
             sms: SmsConfig::Mailbox { url: url.to_owned() },
             timeout,
+            sms_an_hour: 0,
         }
     }
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let timeout = env.seconds("NOTICE_TIMEOUT_SECONDS", 10)?;
+        let timeout = env.seconds("NOTICE_TIMEOUT_SECONDS", 30)?;
         if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
             let longest = LONGEST_TIMEOUT.as_secs();
             return Err(ConfigError::new(format!("NOTICE_TIMEOUT_SECONDS must be 1 to {longest}")));
@@ -83,13 +87,16 @@ impl NoticeConfig {
             email: SmtpConfig::from_env(env)?.map_or(mailbox.email, |smtp| EmailConfig::Smtp(Box::new(smtp))),
             sms: HttpSmsConfig::from_env(env)?.map_or(mailbox.sms, SmsConfig::Http),
             timeout,
+            sms_an_hour: env.parse("SMS_PER_HOUR", 3600)?,
         })
     }
 }
 
 impl SmtpConfig {
     fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        let Some(host) = env.get("SMTP_HOST").map(str::to_owned) else { return Ok(None) };
+        let Some(host) = env.get("SMTP_HOST").map(str::to_owned) else {
+            return none_of(env, "SMTP_HOST", &["SMTP_USERNAME", "SMTP_PASSWORD", "MAIL_FROM"]);
+        };
         let (encryption, port) = match env.text("SMTP_TLS", "starttls").as_str() {
             "starttls" => (SmtpEncryption::StartTls, 587),
             "tls" => (SmtpEncryption::Tls, 465),
@@ -110,7 +117,9 @@ impl SmtpConfig {
 
 impl HttpSmsConfig {
     fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        let Some(url) = env.get("SMS_URL") else { return Ok(None) };
+        let Some(url) = env.get("SMS_URL") else {
+            return none_of(env, "SMS_URL", &["SMS_API_KEY", "SMS_SENDER"]);
+        };
         let url: Url = url.parse().map_err(|error| ConfigError::new(format!("SMS_URL: {error}")))?;
         if url.scheme() != "https" && !url.host_str().is_some_and(is_loopback) {
             return Err(ConfigError::new("SMS_URL must begin with https://: texts and a key go there"));
@@ -122,7 +131,15 @@ impl HttpSmsConfig {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Without the setting that the others belong to, messages would go to the mailbox, and nobody would know.
+fn none_of<T>(env: &Env, missing: &str, others: &[&str]) -> Result<Option<T>, ConfigError> {
+    match others.iter().find(|name| env.get(name).is_some()) {
+        Some(set) => Err(ConfigError::new(format!("{missing} is not set, and {set} is"))),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
@@ -173,6 +190,8 @@ mod tests {
         assert!(smtp(&[("SMTP_USERNAME", "u")]).is_err());
         assert!(smtp(&[("MAIL_FROM", "nobody")]).is_err());
         assert!(read(&[("SMTP_HOST", "mail.example.com")]).is_err());
+        assert!(read(&[("MAIL_FROM", "no-reply@example.com")]).is_err());
+        assert!(read(&[("SMS_API_KEY", "k")]).is_err());
         assert!(read(&[("SMS_URL", "https://sms.example.com/v1")]).is_err());
         assert!(read(&[("SMS_URL", "http://sms.example.com/v1"), ("SMS_API_KEY", "k")]).is_err());
         let config = read(&[("SMS_URL", "https://sms.example.com/v1"), ("SMS_API_KEY", "s3cret")]).unwrap();

@@ -16,7 +16,9 @@ pub(crate) const SPREAD: i32 = 250;
 pub(crate) const WORTH_READING: TimeDelta = TimeDelta::days(1);
 
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(1);
-const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// A carrier may have sent what it answers too late for: nobody gets the same message without end.
+const MOST_ATTEMPTS: i32 = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
@@ -132,7 +134,7 @@ impl End {
     }
 }
 
-/// When a message is tried again whose `attempts`-th attempt failed: never, where it would say nothing any more. `spread` is from
+/// When a message is tried again whose `attempts`-th attempt failed: not for ever, and never where it would say nothing any more. `spread` is from
 /// 0 to [`SPREAD`].
 pub(crate) fn next_attempt(
     attempts: i32,
@@ -140,10 +142,10 @@ pub(crate) fn next_attempt(
     now: DateTime<Utc>,
     spread: i32,
 ) -> Option<DateTime<Utc>> {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(10);
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(12);
     let pause = (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE);
     let at = now + pause + pause * spread / 1000;
-    (at < expires_at).then_some(at)
+    (at < expires_at && attempts < MOST_ATTEMPTS).then_some(at)
 }
 
 #[cfg(test)]
@@ -157,19 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_minute() {
-        let pause = |attempts| next_attempt(attempts, at(10_000), at(0), 0).unwrap().timestamp();
+    fn pauses_double_up_to_an_hour_and_end() {
+        let pause = |attempts| next_attempt(attempts, at(10_000), at(0), 0).map(|at| at.timestamp());
         assert_eq!(
-            [pause(0), pause(1), pause(2), pause(6), pause(7), pause(i32::MAX)],
-            [1, 1, 2, 32, 60, 60]
+            [pause(0), pause(1), pause(2), pause(7), pause(12), pause(15)],
+            [Some(1), Some(1), Some(2), Some(64), Some(2048), Some(3600)]
         );
-        assert_eq!(next_attempt(7, at(10_000), at(0), SPREAD), Some(at(75)));
+        assert_eq!([pause(16), pause(i32::MAX)], [None, None]);
+        assert_eq!(next_attempt(7, at(10_000), at(0), SPREAD), Some(at(80)));
     }
 
     #[test]
     fn what_would_say_nothing_any_more_is_not_tried_again() {
-        assert_eq!(next_attempt(7, at(60), at(0), 0), None);
-        assert_eq!(next_attempt(7, at(61), at(0), 0), Some(at(60)));
+        assert_eq!(next_attempt(7, at(64), at(0), 0), None);
+        assert_eq!(next_attempt(7, at(65), at(0), 0), Some(at(64)));
     }
 
     #[test]
@@ -179,12 +182,12 @@ mod tests {
     }
 
     proptest! {
-        /// However often it failed: later than now, before it expires, and within five quarters of a minute.
+        /// However often it failed: later than now, before it expires, and within five quarters of an hour.
         #[test]
         fn the_next_attempt_is_soon_and_in_time(attempts in any::<i32>(), left in 0_i64..100_000, spread in 0..=SPREAD) {
             match next_attempt(attempts, at(left), at(0), spread) {
-                Some(next) => prop_assert!(next > at(0) && next < at(left) && next <= at(75)),
-                None => prop_assert!(left <= 75),
+                Some(next) => prop_assert!(next > at(0) && next < at(left) && next <= at(4500)),
+                None => prop_assert!(left <= 4500 || attempts >= MOST_ATTEMPTS),
             }
         }
     }

@@ -56,6 +56,7 @@ pub(crate) struct Notices {
     /// Shared, because it is large and a state is cloned for each request.
     sealer: Arc<Sealer>,
     transports: Transports,
+    sms_an_hour: u32,
     wake: Arc<[Notify; Channel::ALL.len()]>,
 }
 
@@ -71,6 +72,7 @@ impl Notices {
             clock,
             sealer: Arc::new(Sealer::new(key, PURPOSE)?),
             transports: Transports::new(config)?,
+            sms_an_hour: config.sms_an_hour,
             wake: Arc::default(),
         })
     }

@@ -70,6 +70,16 @@ pub(super) async fn take(
     .await
 }
 
+pub(super) async fn sent_since(pool: &PgPool, channel: Channel, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "sent!" FROM notices WHERE channel = $1 AND status = 'sent' AND ended_at > $2"#,
+        channel.name(),
+        since,
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// Ends a message and erases what it said. One that has ended stays as it is.
 pub(super) async fn end(pool: &PgPool, id: Uuid, end: End, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

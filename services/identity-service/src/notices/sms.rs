@@ -48,7 +48,8 @@ impl Transport for HttpSms {
         let body = json!({ "to": content.to, "from": self.sender, "text": content.text, "reference": id });
         let request =
             self.client.post(self.url.clone()).bearer_auth(self.api_key.expose_secret()).json(&body);
-        let response = request.send().await.map_err(anyhow::Error::from)?;
+        // The address may hold a key.
+        let response = request.send().await.map_err(|error| anyhow::Error::from(error.without_url()))?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status @ (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) => {

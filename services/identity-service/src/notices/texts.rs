@@ -29,7 +29,7 @@ impl Message {
         expires_at: DateTime<Utc>,
     ) -> Self {
         let text = format!(
-            "Somebody, probably you, asked for a new password. Within 30 minutes you set it with: {}\n\
+            "Somebody, probably you, asked for a new password. Within an hour you set it with: {}\n\
              If it was not you, do nothing: your password stays as it is.",
             secret.as_str()
         );
@@ -47,7 +47,10 @@ impl Message {
             Identifier::Email(_) => "e-mail address",
             Identifier::Phone(_) => "phone number",
         };
-        let text = format!("Your account has another {what} from now on; this one is no longer used. {ASK}");
+        let text = format!(
+            "Your account has another {what} from now on; this one is no longer used. \
+             If this was not you, tell support at once."
+        );
         Self::new(Kind::ContactChanged, old, "Your account was changed", text, now + WORTH_READING)
     }
 

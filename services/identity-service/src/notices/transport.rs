@@ -38,7 +38,12 @@ pub(crate) struct Transports {
 
 impl Transports {
     pub(crate) fn new(config: &NoticeConfig) -> anyhow::Result<Self> {
-        let NoticeConfig { email, sms, timeout } = config;
+        let NoticeConfig { email, sms, timeout, .. } = config;
+        if matches!(email, EmailConfig::Mailbox { .. }) || matches!(sms, SmsConfig::Mailbox { .. }) {
+            tracing::warn!(
+                "SMTP_HOST or SMS_URL is not set: messages go to a mailbox for development, which anybody can read"
+            );
+        }
         Ok(Self {
             email: match email {
                 EmailConfig::Smtp(smtp) => Arc::new(SmtpMailer::new(smtp, *timeout)?),

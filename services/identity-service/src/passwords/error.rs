@@ -48,7 +48,7 @@ impl From<PasswordChangeError> for Problem {
             }
             PasswordChangeError::InvalidToken => Self::unprocessable(
                 "invalid_reset_token",
-                "The token is unknown, was used, or is older than 30 minutes. Ask for a new one.",
+                "The token is unknown, was used, or is older than an hour. Ask for a new one.",
             ),
             PasswordChangeError::ChangedMeanwhile => {
                 Self::conflict("conflict", "Your password was changed at the same moment.")

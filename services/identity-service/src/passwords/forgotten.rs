@@ -20,7 +20,11 @@ use crate::{
     users::{self, Identifier, error::UserError},
 };
 
-const LIFETIME: TimeDelta = TimeDelta::minutes(30);
+/// No shorter than the time in which tokens are counted: else whoever asks in somebody's name five times would leave them for a
+/// while without a good token and without another one.
+pub(crate) const LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// Who was not looked up for so long has asked again, or waits no more.
+const WAITS: TimeDelta = TimeDelta::minutes(30);
 /// More than this wait only while the worker or the database stand still.
 const MOST_WAITING: i64 = 10_000;
 const POLL: Duration = Duration::from_secs(1);
@@ -56,6 +60,10 @@ impl PasswordChanges {
     }
 
     async fn look_up(&self) -> Result<bool, PasswordChangeError> {
+        let dropped = repo::drop_old(&self.pool, self.clock.now() - WAITS).await?;
+        if dropped > 0 {
+            tracing::error!(dropped, "forgotten passwords waited for half an hour and are dropped");
+        }
         let mut op = common_db::begin(&self.pool).await?;
         let Some(request) = repo::take_in_op(&mut op).await? else { return Ok(false) };
         if let Some(identifier) = self.read(request.id, &request.identifier) {
@@ -100,8 +108,8 @@ impl PasswordChanges {
         }
         let (token, now) = (ResetToken::random(), self.clock.now());
         let expires_at = now + LIFETIME;
-        repo::write_reset_in_op(op, user.id, &token, now, expires_at).await?;
         let contact = user.trusted_contact(told.kind());
+        repo::write_reset_in_op(op, user.id, &token, contact.kind(), now, expires_at).await?;
         let page = self.config.page.as_deref().unwrap_or_default();
         let secret = Zeroizing::new(format!("{page}{}", *token.encode()));
         let message = Message::password_reset(&contact, &secret, expires_at);

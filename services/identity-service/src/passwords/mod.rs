@@ -17,7 +17,7 @@ use common_auth::{CurrentUser, password::Passwords};
 use common_db::{Op, PgPool};
 use common_events::{
     Actor, EventContext,
-    contracts::{PasswordChangeSnapshot, UserPasswordChanged},
+    contracts::{PasswordChangeSnapshot, UserPasswordChanged, UserUpdated},
 };
 use common_utils::{clock::SharedClock, crypto::sealing::Sealer, ids::UserId};
 use secrecy::SecretString;
@@ -29,6 +29,7 @@ use crate::{
     SERVICE_NAME,
     allowances::Allowances,
     auth::policy::PasswordPolicy,
+    codes,
     guard::Guard,
     notices::{Notices, entity::Message},
     sessions::{
@@ -138,7 +139,7 @@ impl PasswordChanges {
     async fn set(&self, id: UserId, hash: &str, by: By<'_>) -> Result<(), PasswordChangeError> {
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if !user.is_active() {
             return Err(PasswordChangeError::Inactive);
         }
@@ -148,13 +149,15 @@ impl PasswordChanges {
                 known.then_some(()).ok_or(PasswordChangeError::ChangedMeanwhile)?;
             }
             By::Reset { token, origin } => {
-                let good = repo::use_reset_in_op(&mut op, id, token, now).await?;
-                good.then_some(()).ok_or(PasswordChangeError::InvalidToken)?;
+                let read = repo::use_reset_in_op(&mut op, id, token, now).await?;
+                let read = read.ok_or(PasswordChangeError::InvalidToken)?;
+                self.prove_in_op(&mut op, &mut user, read).await?;
                 repo::set_in_op(&mut op, id, hash, now).await?;
                 self.guard.proved_in_op(&mut op, &user, origin).await?;
             }
         }
         repo::delete_resets_in_op(&mut op, id).await?;
+        codes::forget_changes_in_op(&mut op, id).await?;
         let (which, reason) = (by.ends(), EndReason::PasswordChanged);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
         self.tell_in_op(&mut op, &user, by).await?;
@@ -164,9 +167,26 @@ impl PasswordChanges {
         Ok(())
     }
 
+    /// Who has a token reads what is sent to the contact, and no second one that was never proved outweighs it from now on.
+    async fn prove_in_op(
+        &self,
+        op: &mut Op,
+        user: &mut User,
+        read: ContactKind,
+    ) -> Result<(), PasswordChangeError> {
+        if user.is_verified(read) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        user.prove(user.contact(read));
+        users::repo::update_contacts_in_op(op, user, now).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
+        Ok(users::publish_in_op(op, &context, &UserUpdated((&*user).into())).await?)
+    }
+
     async fn tell_in_op(&self, op: &mut Op, user: &User, by: By<'_>) -> Result<(), PasswordChangeError> {
         let now = self.clock.now();
-        let notice = Message::password_changed(&user.contact(ContactKind::Email), now);
+        let notice = Message::password_changed(&user.trusted_contact(ContactKind::Email), now);
         self.notices.write_in_op(op, &[notice]).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
         let reason = by.name().to_owned();

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use common_auth::password::{PasswordError, Passwords};
-use common_db::{PgPool, constraint};
+use common_db::{Op, PgPool, constraint};
 use common_utils::{http::Problem, ids::UserId};
 use secrecy::SecretString;
 
@@ -44,6 +44,12 @@ impl Proofs {
         self.allowances.give_back(counted).await?;
         hash.ok_or(ProofError::Wrong)
     }
+}
+
+/// Whether the password is still the one that was proved, under the lock of the person's row: whoever proved an old one is too late.
+pub(crate) async fn holds_in_op(op: &mut Op, user: UserId, proved: &str) -> Result<(), ProofError> {
+    let stored = repo::find_hash(&mut **op, user).await?;
+    if stored.as_deref() == Some(proved) { Ok(()) } else { Err(ProofError::Wrong) }
 }
 
 impl From<ProofError> for Problem {

@@ -7,6 +7,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::token::ResetToken;
+use crate::users::{ContactKind, UnknownContactKind};
 
 pub(super) async fn find_hash(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!("SELECT hash FROM password_credentials WHERE user_id = $1", user.uuid())
@@ -78,6 +79,18 @@ pub(super) struct Forgotten {
     pub(super) correlation_id: String,
 }
 
+/// Those that were written before `before`: whoever asked has asked again by now, or does not wait any more.
+pub(super) async fn drop_old(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<u64> {
+    let gone = sqlx::query!(
+        "DELETE FROM forgotten_passwords WHERE id IN (
+             SELECT id FROM forgotten_passwords WHERE created_at < $1 FOR UPDATE SKIP LOCKED)",
+        before
+    )
+    .execute(pool)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
 /// The oldest that nobody else has, out of the queue with the transaction's commit.
 pub(super) async fn take_in_op(op: &mut Op) -> sqlx::Result<Option<Forgotten>> {
     sqlx::query_as!(
@@ -95,15 +108,18 @@ pub(super) async fn write_reset_in_op(
     op: &mut Op,
     user: UserId,
     token: &ResetToken,
+    sent_to: ContactKind,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO password_resets (user_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO password_resets (user_id, token_hash, sent_to, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT ON CONSTRAINT password_resets_pkey DO UPDATE
-         SET token_hash = EXCLUDED.token_hash, created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at",
+         SET token_hash = EXCLUDED.token_hash, sent_to = EXCLUDED.sent_to, created_at = EXCLUDED.created_at,
+             expires_at = EXCLUDED.expires_at",
         user.uuid(),
         &token.hash()[..],
+        sent_to.name(),
         now,
         expires_at,
     )
@@ -128,22 +144,24 @@ pub(super) async fn find_reset(
     Ok(user.map(UserId::from))
 }
 
-/// Once: false when it was used, replaced or has expired.
+/// Once, and tells what it was sent to; none when it was used, replaced or has expired.
 pub(super) async fn use_reset_in_op(
     op: &mut Op,
     user: UserId,
     token: &ResetToken,
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let deleted = sqlx::query!(
-        "DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3",
+) -> sqlx::Result<Option<ContactKind>> {
+    let sent_to = sqlx::query_scalar!(
+        "DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3 RETURNING sent_to",
         &token.hash()[..],
         user.uuid(),
         now,
     )
-    .execute(&mut **op)
+    .fetch_optional(&mut **op)
     .await?;
-    Ok(deleted.rows_affected() == 1)
+    sent_to
+        .map(|name| name.parse().map_err(|error: UnknownContactKind| sqlx::Error::Decode(error.into())))
+        .transpose()
 }
 
 pub(super) async fn delete_resets_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {

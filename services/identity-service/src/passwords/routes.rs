@@ -90,7 +90,7 @@ async fn change_password(
 
 /// Say that one has forgotten one's password
 ///
-/// Answered the same whether there is such a person or not. Who is registered is sent a token, good once, for 30 minutes.
+/// Answered the same whether there is such a person or not. Who is registered is sent a token, good once, for an hour.
 #[utoipa::path(
     post, path = "/api/v1/identity/password/forgot", tag = "identity",
     request_body = ForgotPasswordRequest,

@@ -9,6 +9,8 @@ pub(crate) mod routes;
 
 pub(crate) use name::PersonName;
 
+use std::str::FromStr;
+
 use common_auth::Role;
 use common_db::{Op, PgPool};
 use common_events::{
@@ -38,6 +40,30 @@ pub(crate) enum Identifier {
 pub(crate) enum ContactKind {
     Email,
     Phone,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is no kind of contact")]
+pub(crate) struct UnknownContactKind(String);
+
+impl ContactKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+}
+
+impl FromStr for ContactKind {
+    type Err = UnknownContactKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownContactKind> {
+        [Self::Email, Self::Phone]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| UnknownContactKind(name.to_owned()))
+    }
 }
 
 impl Identifier {

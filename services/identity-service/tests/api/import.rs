@@ -31,6 +31,7 @@ async fn people_from_elsewhere_log_in_with_the_password_they_had() {
     assert_eq!(status, 2, "{text}");
     // The number of the first is that of somebody who has registered.
     assert!(text.contains("line 5: it is no JSON object"), "{text}");
+    assert!(text.contains("line 1: the address or the number is somebody's already"), "{text}");
     assert!(text.contains("2 people imported, 1 were there already, 1 lines are wrong"), "{text}");
     let events = world.events("identity.user.registered").await;
     assert_eq!((events.len(), &events[1]["data"]["phoneVerified"]), (3, &json!(true)));

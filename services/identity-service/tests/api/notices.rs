@@ -113,6 +113,52 @@ async fn what_has_expired_is_given_up_and_its_text_erased() {
     assert!(rows.len() == 1 && !rows[0].2 && ["failed", "expired"].contains(&rows[0].0.as_str()), "{rows:?}");
 }
 
+/// The carrier works again by then.
+#[tokio::test]
+async fn a_code_that_has_expired_is_not_sent() {
+    let carrier = Carrier::start(|before| if before == 0 { 503 } else { 201 }).await;
+    let world = World::configured(true, |config| {
+        config.notices = NoticeConfig {
+            sms: SmsConfig::Mailbox { url: carrier.address.clone() },
+            ..NoticeConfig::mailbox(NOWHERE, Duration::from_secs(1))
+        };
+    })
+    .await;
+    world.register(1).await;
+    until("a failed attempt", async || (carrier.calls() == 1).then_some(())).await;
+    world.advance(601);
+    assert_eq!(ended(&world, "sms", 0).await[0].0, "expired");
+    assert_eq!(carrier.calls(), 1);
+}
+
+#[tokio::test]
+async fn more_sms_than_the_hour_allows_wait() {
+    let carrier = Carrier::start(|_| 201).await;
+    let world = World::configured(true, |config| {
+        config.notices = NoticeConfig::mailbox(&carrier.address, Duration::from_secs(5));
+        config.notices.sms_an_hour = 2;
+    })
+    .await;
+    for index in 1..=3 {
+        world.register(index).await;
+    }
+    ended(&world, "email", 0).await;
+    let sent = until("two messages", async || {
+        let rows = rows(&world, "sms").await;
+        let sent = rows.iter().filter(|row| row.0 == "sent").count();
+        (sent == 2).then_some(rows)
+    })
+    .await;
+    assert_eq!(sent.iter().filter(|row| row.0 == "pending").count(), 1, "{sent:?}");
+    // A code would have expired by the end of the hour; what is worth reading for longer goes out.
+    sqlx::query("UPDATE notices SET expires_at = expires_at + interval '1 day' WHERE status = 'pending'")
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    world.advance(3601);
+    assert!(ended(&world, "sms", 0).await.iter().all(|row| row.0 == "sent"));
+}
+
 #[tokio::test]
 async fn two_instances_send_a_message_once() {
     let carrier = Carrier::start(|_| 201).await;

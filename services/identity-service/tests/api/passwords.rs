@@ -37,6 +37,16 @@ async fn hash_of(world: &World, person: &Person) -> String {
         .unwrap()
 }
 
+async fn somebody_waits(world: &World) {
+    until("somebody waits for a lock", async || {
+        let waits = "SELECT count(*) > 0 FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waits: bool = sqlx::query_scalar(waits).fetch_one(&world.db.pool).await.unwrap();
+        waits.then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_change_ends_all_other_sessions_and_is_told() {
     let (world, mailbox) = mailbox::world().await;
@@ -146,7 +156,7 @@ async fn a_token_used_at_the_same_time_sets_one_password() {
 }
 
 #[tokio::test]
-async fn a_token_dies_after_half_an_hour_and_with_the_next_one() {
+async fn a_token_dies_after_an_hour_and_with_the_next_one() {
     let (world, mailbox) = mailbox::world().await;
     let person = world.register(1).await;
     forgot(&world, &person.phone).await;
@@ -156,7 +166,7 @@ async fn a_token_dies_after_half_an_hour_and_with_the_next_one() {
     let second = mailbox.token(&person.phone, 3).await;
     let invalid = refusal(422, "invalid_reset_token");
     assert_eq!(reset(&world, &first, NEW).await.code(), invalid);
-    world.advance(1800);
+    world.advance(3600);
     assert_eq!(reset(&world, &second, NEW).await.code(), invalid);
     for nonsense in ["", "x", &"A".repeat(43), &"A".repeat(5000)] {
         assert_eq!(reset(&world, nonsense, NEW).await.code(), invalid);
@@ -240,6 +250,113 @@ async fn tokens_go_to_what_is_verified() {
     assert_eq!(reset(&world, &token, NEW).await.status, 204);
 }
 
+/// Somebody registered with another person's address and a number of their own. Whoever reads that address and resets the password
+/// has the account to themselves.
+#[tokio::test]
+async fn a_reset_proves_the_contact_that_its_token_was_sent_to() {
+    let (world, mailbox) = mailbox::world().await;
+    let person = world.register(1).await;
+    forgot(&world, &person.email).await;
+    let token = mailbox.token(&person.email, 2).await;
+    assert_eq!(reset(&world, &token, NEW).await.status, 204);
+    let signed_in = log_in(&world, &person, NEW).await;
+    let user = &signed_in.body["user"];
+    assert_eq!((&user["emailVerified"], &user["phoneVerified"]), (&json!(true), &json!(false)));
+    assert_eq!(world.events("identity.user.updated").await[0]["data"]["emailVerified"], true);
+    // The number is not proved, so what is asked for under it goes to the address.
+    world.advance(60);
+    forgot(&world, &person.phone).await;
+    assert_eq!(reset(&world, &mailbox.token(&person.email, 4).await, PASSWORD).await.status, 204);
+    assert_eq!(mailbox.messages(&person.phone).await.len(), 1, "the code of the registration");
+}
+
+/// Asked for by who knew the old password.
+#[tokio::test]
+async fn another_password_ends_changes_that_are_on_their_way() {
+    let (world, mailbox) = mailbox::world().await;
+    let person = world.register(1).await;
+    let body = json!({ "email": "thief@example.com", "currentPassword": PASSWORD });
+    assert_eq!(world.post_as(&person.access, "/me/email", &body).await.status, 202);
+    let code = json!({ "code": mailbox.code("thief@example.com", 1).await });
+    assert_eq!(change(&world, &person, PASSWORD, NEW).await.status, 204);
+    let confirmed = world.post_as(&person.access, "/me/email/confirm", &code).await;
+    assert_eq!(confirmed.code(), refusal(422, "code_expired"));
+    assert_eq!(world.me(&person.access).await.body["user"]["email"], json!(person.email));
+}
+
+/// It was proved before, and the lock is had after.
+#[tokio::test]
+async fn who_proved_a_password_that_is_changed_meanwhile_is_too_late() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    let new = Passwords::new(64, 1).unwrap().hash(NEW.into()).await.unwrap();
+    for (path, body) in [
+        ("/me/email", json!({ "email": "other@example.com", "currentPassword": PASSWORD })),
+        ("/me/deactivate", json!({ "currentPassword": PASSWORD })),
+    ] {
+        let before = hash_of(&world, &person).await;
+        let mut change = world.db.pool.begin().await.unwrap();
+        sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *change).await.unwrap();
+        sqlx::query("UPDATE password_credentials SET hash = $1")
+            .bind(&new)
+            .execute(&mut *change)
+            .await
+            .unwrap();
+        let overtaking = async {
+            somebody_waits(&world).await;
+            change.commit().await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(world.post_as(&person.access, path, &body), overtaking);
+        assert_eq!(answer.problem(), invalid("currentPassword", "wrong_password"), "{path}");
+        sqlx::query("UPDATE password_credentials SET hash = $1")
+            .bind(&before)
+            .execute(&world.db.pool)
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.me(&person.access).await.body["user"]["status"], "active");
+}
+
+/// A mistyped address is a stranger's, and learns nothing.
+#[tokio::test]
+async fn notices_go_to_what_is_verified() {
+    let (world, mailbox) = mailbox::world().await;
+    let person = world.register(1).await;
+    let code = json!({ "code": mailbox.code(&person.phone, 1).await });
+    assert_eq!(world.post_as(&person.access, "/verification/phone/confirm", &code).await.status, 200);
+    assert_eq!(change(&world, &person, PASSWORD, NEW).await.status, 204);
+    assert!(mailbox.newest(&person.phone, 2).await.contains("Your password was changed"));
+    assert_eq!(mailbox.messages(&person.email).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_was_not_looked_up_for_half_an_hour_is_sent_nothing() {
+    let (world, mailbox) = mailbox::world().await;
+    let person = world.register(1).await;
+    mailbox.code(&person.email, 1).await;
+    // Nobody takes it before it is old.
+    let mut halt = world.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *halt).await.unwrap();
+    assert_eq!(forgot(&world, &person.email).await.status, 202);
+    somebody_waits(&world).await;
+    assert_eq!(forgot(&world, &person.email).await.status, 202);
+    world.advance(31 * 60);
+    halt.rollback().await.unwrap();
+    until("an empty queue", async || {
+        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM forgotten_passwords")
+            .fetch_one(&world.db.pool)
+            .await
+            .unwrap();
+        (waiting == 0).then_some(())
+    })
+    .await;
+    mailbox.token(&person.email, 2).await;
+    world.advance(60);
+    forgot(&world, &person.email).await;
+    mailbox.token(&person.email, 3).await;
+    assert_eq!(mailbox.messages(&person.email).await.len(), 3, "nothing came of the one that waited");
+}
+
 #[tokio::test]
 async fn who_cannot_be_answered_holds_up_nobody() {
     let (world, mailbox) = mailbox::world().await;
@@ -302,13 +419,7 @@ async fn a_login_that_is_overtaken_by_a_change_opens_no_session() {
     sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *change).await.unwrap();
     sqlx::query("UPDATE password_credentials SET hash = $1").bind(&new).execute(&mut *change).await.unwrap();
     let overtaking = async {
-        until("the login waits for the change", async || {
-            let waits = "SELECT count(*) > 0 FROM pg_stat_activity
-                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            let waits: bool = sqlx::query_scalar(waits).fetch_one(&world.db.pool).await.unwrap();
-            waits.then_some(())
-        })
-        .await;
+        somebody_waits(&world).await;
         change.commit().await.unwrap();
     };
     let (answer, ()) = tokio::join!(log_in(&world, &person, PASSWORD), overtaking);
