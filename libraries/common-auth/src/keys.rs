@@ -69,7 +69,7 @@ impl VerifyingKeys {
     pub(crate) fn has(&self, kid: Option<&str>) -> bool {
         match self {
             Self::Secret(_) => true,
-            Self::Public(keys) => kid.is_some_and(|kid| keys.known(kid).is_some()),
+            Self::Public(keys) => kid.is_some_and(|kid| keys.has(kid)),
         }
     }
 }
@@ -88,15 +88,12 @@ impl PublicKeys {
         Ok(Self { source: Some(source), ..Self::default() })
     }
 
-    /// These are the keys from now on. Tells whether one is gone that was known.
-    pub(crate) fn learn(&self, keys: &[PublicKey]) -> bool {
+    /// These are the keys from now on.
+    pub(crate) fn learn(&self, keys: &[PublicKey]) {
         // The key is 32 bytes by its type; a shorter one would make the signature check panic.
         let decoded = keys.iter().map(|key| (key.kid().to_owned(), DecodingKey::from_ed_der(key.bytes())));
         let new: HashMap<String, DecodingKey> = decoded.collect();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let gone = known.keys().any(|kid| !new.contains_key(kid));
-        *known = new;
-        gone
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     async fn named(&self, kid: &str) -> Result<DecodingKey, TokenError> {
@@ -109,6 +106,10 @@ impl PublicKeys {
 
     fn known(&self, kid: &str) -> Option<DecodingKey> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    }
+
+    fn has(&self, kid: &str) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(kid)
     }
 
     async fn ask(&self) -> Result<(), TokenError> {
@@ -131,13 +132,14 @@ impl PublicKeys {
         Ok(())
     }
 
-    /// Reads the keys anew, whether one is missing or not. Tells whether one is gone.
-    pub(crate) async fn renew(&self) -> anyhow::Result<bool> {
-        let Some(source) = &self.source else { return Ok(false) };
+    /// Reads the keys anew, whether one is missing or not.
+    pub(crate) async fn renew(&self) -> anyhow::Result<()> {
+        let Some(source) = &self.source else { return Ok(()) };
         let mut asked = source.asked.lock().await;
         let keys = source.fetch().await?;
         *asked = Some(Asked { ended: Instant::now(), failure: None });
-        Ok(self.learn(&keys))
+        self.learn(&keys);
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checks access tokens: the signature, by a key of ours and one algorithm (`keys.rs`), then what the claims say, then whether it
 //! was taken back (`revocation`). A verified token is remembered until it expires, because checking a signature costs a
-//! hundred times as much as remembering it; its time and whether it was taken back are looked at on every call.
+//! hundred times as much as remembering it; its time, whether its key is still ours, and whether it was taken back are looked at on
+//! every call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -76,7 +77,14 @@ pub struct TokenVerifier {
     lifetime: TimeDelta,
     revoked: Arc<Revocations>,
     record: Option<Arc<dyn SessionRecord>>,
-    verified: Cache<[u8; 32], Arc<Claims>>,
+    verified: Cache<[u8; 32], Verified>,
+}
+
+/// What is remembered of a token. What a key has signed that is gone is not believed any more.
+#[derive(Clone)]
+struct Verified {
+    kid: Option<Arc<str>>,
+    claims: Arc<Claims>,
 }
 
 impl std::fmt::Debug for TokenVerifier {
@@ -135,23 +143,19 @@ impl TokenVerifier {
         self.lifetime
     }
 
-    /// These are the public keys from now on. What a key has signed that is gone is not believed any more.
+    /// These are the public keys from now on.
     pub fn learn(&self, keys: &[PublicKey]) {
-        if let VerifyingKeys::Public(public) = &self.keys
-            && public.learn(keys)
-        {
-            self.verified.clear();
+        if let VerifyingKeys::Public(public) = &self.keys {
+            public.learn(keys);
         }
     }
 
     /// Reads the published keys anew.
     pub async fn renew_keys(&self) -> anyhow::Result<()> {
-        if let VerifyingKeys::Public(public) = &self.keys
-            && public.renew().await?
-        {
-            self.verified.clear();
+        match &self.keys {
+            VerifyingKeys::Public(public) => public.renew().await,
+            VerifyingKeys::Secret(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// The claims of a token that is ours, untouched, in force and not taken back.
@@ -170,15 +174,19 @@ impl TokenVerifier {
             return Err(TokenError::Invalid);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token).into();
-        let claims = match self.verified.get(&fingerprint) {
-            Some(claims) => claims,
+        let verified = match self.verified.get(&fingerprint) {
+            Some(verified) => verified,
             None => self.verify_anew(token, fingerprint).await?,
         };
-        self.in_force(&claims)?;
-        Ok(claims)
+        if !self.keys.has(verified.kid.as_deref()) {
+            self.verified.remove(&fingerprint);
+            return Err(TokenError::Invalid);
+        }
+        self.in_force(&verified.claims)?;
+        Ok(verified.claims)
     }
 
-    async fn verify_anew(&self, token: &str, fingerprint: [u8; 32]) -> Result<Arc<Claims>, TokenError> {
+    async fn verify_anew(&self, token: &str, fingerprint: [u8; 32]) -> Result<Verified, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.alg != self.keys.algorithm() {
             return Err(TokenError::Invalid);
@@ -187,13 +195,9 @@ impl TokenVerifier {
         let key = self.keys.of(kid.as_deref()).await?;
         let claims = Arc::new(self.decode(token, &key)?);
         self.in_force(&claims)?;
-        self.verified.insert(fingerprint, Arc::clone(&claims));
-        // A key that went while its signature was checked: what is remembered was cleared before this was added.
-        if !self.keys.has(kid.as_deref()) {
-            self.verified.remove(&fingerprint);
-            return Err(TokenError::Invalid);
-        }
-        Ok(claims)
+        let verified = Verified { kid: kid.map(Arc::from), claims };
+        self.verified.insert(fingerprint, verified.clone());
+        Ok(verified)
     }
 
     fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, TokenError> {

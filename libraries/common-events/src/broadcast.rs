@@ -75,19 +75,27 @@ impl Broadcast {
     /// Until the topic has another number of partitions.
     async fn listen(&self, listener: &dyn Listener) -> anyhow::Result<()> {
         let (consumer, partitions) = self.start().await?;
+        let mut silent = false;
         let mut look = tokio::time::interval(LOOK_AGAIN);
         look.tick().await;
         loop {
             tokio::select! {
                 message = consumer.recv() => match message {
-                    Ok(message) => self.hear(listener, &message),
+                    Ok(message) => {
+                        if std::mem::take(&mut silent) {
+                            tracing::info!(topic = self.topic.name(), "Kafka answers again");
+                        }
+                        self.hear(listener, &message);
+                    }
                     Err(
                         error @ (KafkaError::MessageConsumptionFatal(_)
                         | KafkaError::MessageConsumption(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::UnknownPartition)),
                     ) => return Err(error.into()),
                     // Kafka's client reconnects by itself.
                     Err(error) => {
-                        tracing::debug!(%error, "Kafka does not answer; waiting for it");
+                        if !std::mem::replace(&mut silent, true) {
+                            tracing::warn!(topic = self.topic.name(), %error, "what every instance has to know is not heard now");
+                        }
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },

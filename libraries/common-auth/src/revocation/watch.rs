@@ -23,7 +23,7 @@ use crate::{Role, verify::TokenVerifier};
 const REVOKED: &str = "wallet_auth_revocations";
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 /// Keys that are no longer published are no longer believed after this long.
-const KEYS_EVERY: Duration = Duration::from_mins(5);
+const KEYS_EVERY: Duration = Duration::from_secs(30);
 
 /// What comes of an event.
 #[derive(Debug, Clone)]

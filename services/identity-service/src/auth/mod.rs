@@ -5,7 +5,10 @@ pub(crate) mod policy;
 mod repo;
 pub(crate) mod routes;
 
-use common_auth::{Role, password::Passwords};
+use common_auth::{
+    Role,
+    password::{PasswordError, Passwords},
+};
 use common_db::{
     Op, PgPool,
     idempotency::{self, Claim, IdempotencyKey, RequestHash},
@@ -165,7 +168,8 @@ impl Auth {
         let entry = Entry { known: known.as_ref(), attempt: &attempt, origin };
         let result = self.try_twice(entry, found, password).await;
         if !matches!(result, Ok(_) | Err(AuthError::InvalidCredentials)) {
-            self.guard.take_back(&attempt).await?;
+            let overloaded = matches!(result, Err(AuthError::Password(PasswordError::Overloaded)));
+            self.guard.take_back(&attempt, overloaded).await?;
         }
         result
     }

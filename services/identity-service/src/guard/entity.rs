@@ -8,8 +8,9 @@
 //! | an identifier, at sources new to it | 20 | 1 min, doubled, at the most 15 min | a day | a day without one |
 //! | a source, at identifiers new to it | 50 | 1 min, doubled, at the most 15 min | stays at 15 min | an hour without one |
 //!
-//! A place where the account has signed in before is asked for the first count alone: strangers who fail elsewhere, or beside
-//! it behind one address, do not shut the owner out. A sign-in that succeeds ends the first two counts.
+//! A place where the account has signed in before is asked for the first count alone: strangers who fail elsewhere do
+//! not shut the owner out, nor do neighbours behind one address who fail at accounts of their own. Who fails fifty times at the owner's
+//! account and from the owner's address does, for a day: the two cannot be told apart. A sign-in that succeeds ends the first two counts.
 //!
 //! An account has two identifiers, the address and the number, and they are not counted together: a common count would tell
 //! which two belong to one person. So strangers have at most 100 failures in a row (NIST SP 800-63B-4 § 3.2.2), and who sits behind

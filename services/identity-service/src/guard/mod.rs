@@ -9,7 +9,7 @@ pub(crate) mod error;
 mod key;
 mod repo;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common_db::{Op, PgPool};
 use common_events::{
     Actor, EventContext,
@@ -62,19 +62,12 @@ impl Guard {
             self.keys.identifier(&name),
             self.keys.source(origin.address),
         ];
+        let at_home = repo::is_place(&self.pool, &self.keys.place(&name, origin.address)).await?;
+        // Who has to wait anyway queues for no lock, and holds no connection meanwhile.
+        decide(&repo::read(&self.pool, &keys, now).await?, at_home, now)?;
         let mut op = common_db::begin(&self.pool).await?;
         let found = repo::lock_in_op(&mut op, &keys, now).await?;
-        let [pair, identifier, source] = found[..] else { return Err(GuardError::Lost) };
-        let at_home = repo::is_place_in_op(&mut op, &self.keys.place(&name, origin.address)).await?;
-        let (counted, locks, blocks_source) =
-            match (Counts { pair, identifier, source, at_home }).attempt(now) {
-                Decision::Wait { scope, until } => {
-                    // The rows that it looked at stay as they were.
-                    metrics::login_held_back(scope.name());
-                    return Err(GuardError::TooMany { wait: (until - now).to_std().unwrap_or_default() });
-                }
-                Decision::Try { counted, locks, blocks_source } => (counted, locks, blocks_source),
-            };
+        let Tried { counted, locks, blocks_source } = decide(&found, at_home, now)?;
         let key = |scope: Scope| match scope {
             Scope::Pair => keys[0],
             Scope::Identifier => keys[1],
@@ -143,12 +136,19 @@ impl Guard {
         repo::remember_in_op(op, &places, self.clock.now()).await
     }
 
-    /// Whether it was right could not be told, or does not matter: it was no failure.
-    pub(crate) async fn take_back(&self, attempt: &Attempt) -> Result<(), GuardError> {
-        let keys: Vec<Key> = attempt.counted.iter().map(|(_, key)| *key).collect();
+    /// Whether it was right could not be told, or does not matter: it was no failure. Under overload it counts for the source all the
+    /// same: that may be where the overload comes from.
+    pub(crate) async fn take_back(&self, attempt: &Attempt, overloaded: bool) -> Result<(), GuardError> {
+        let back: Vec<(Scope, Key)> = attempt
+            .counted
+            .iter()
+            .filter(|(scope, _)| !(overloaded && *scope == Scope::Source))
+            .copied()
+            .collect();
+        let keys: Vec<Key> = back.iter().map(|(_, key)| *key).collect();
         let mut op = common_db::begin(&self.pool).await?;
         let locked = repo::lock_known_in_op(&mut op, &keys).await?;
-        repo::write_in_op(&mut op, &taken_back(&attempt.counted, &locked)).await?;
+        repo::write_in_op(&mut op, &taken_back(&back, &locked)).await?;
         op.commit().await?;
         Ok(())
     }
@@ -158,6 +158,25 @@ impl Guard {
         let (now, counts, batch) = (self.clock.now(), Scope::Pair.memory(), PURGE_BATCH);
         while repo::forget(&self.pool, now, counts, PLACES_KEPT, batch).await? == batch.unsigned_abs() {}
         Ok(())
+    }
+}
+
+/// An attempt that may be made.
+struct Tried {
+    counted: Vec<(Scope, Failures)>,
+    locks: Option<Failures>,
+    blocks_source: bool,
+}
+
+/// Or how long to wait; the rows that it looked at stay as they are then.
+fn decide(found: &[Failures], at_home: bool, now: DateTime<Utc>) -> Result<Tried, GuardError> {
+    let [pair, identifier, source] = *found else { return Err(GuardError::Lost) };
+    match (Counts { pair, identifier, source, at_home }).attempt(now) {
+        Decision::Wait { scope, until } => {
+            metrics::login_held_back(scope.name());
+            Err(GuardError::TooMany { wait: (until - now).to_std().unwrap_or_default() })
+        }
+        Decision::Try { counted, locks, blocks_source } => Ok(Tried { counted, locks, blocks_source }),
     }
 }
 

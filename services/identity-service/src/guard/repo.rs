@@ -5,10 +5,32 @@ use common_db::{Op, PgPool};
 
 use super::{entity::Failures, key::Key};
 
+/// A count as it is stored.
+struct Row {
+    key: Vec<u8>,
+    failures: i32,
+    failed_at: DateTime<Utc>,
+    blocked_until: DateTime<Utc>,
+}
+
+/// The counts of these keys, in their order, as they are at the moment.
+pub(crate) async fn read(pool: &PgPool, keys: &[Key], now: DateTime<Utc>) -> sqlx::Result<Vec<Failures>> {
+    let wanted: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT key, failures, failed_at, blocked_until FROM sign_in_failures WHERE key = ANY ($1)",
+        &wanted as &[&[u8]],
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(in_order(keys, &rows, now))
+}
+
 /// The counts of these keys, in their order, locked: two attempts at one moment follow one another.
 pub(crate) async fn lock_in_op(op: &mut Op, keys: &[Key], now: DateTime<Utc>) -> sqlx::Result<Vec<Failures>> {
     let wanted: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         "INSERT INTO sign_in_failures AS known (key, failures, failed_at, blocked_until)
          SELECT wanted.key, 0, $2, $2 FROM UNNEST($1::bytea[]) AS wanted (key) ORDER BY wanted.key
          ON CONFLICT ON CONSTRAINT sign_in_failures_pkey DO UPDATE SET failures = known.failures
@@ -18,6 +40,10 @@ pub(crate) async fn lock_in_op(op: &mut Op, keys: &[Key], now: DateTime<Utc>) ->
     )
     .fetch_all(&mut **op)
     .await?;
+    Ok(in_order(keys, &rows, now))
+}
+
+fn in_order(keys: &[Key], rows: &[Row], now: DateTime<Utc>) -> Vec<Failures> {
     let of = |key: &Key| {
         let row = rows.iter().find(|row| row.key == key);
         row.map_or_else(
@@ -25,7 +51,7 @@ pub(crate) async fn lock_in_op(op: &mut Op, keys: &[Key], now: DateTime<Utc>) ->
             |row| Failures { count: row.failures, last: row.failed_at, blocked_until: row.blocked_until },
         )
     };
-    Ok(keys.iter().map(of).collect())
+    keys.iter().map(of).collect()
 }
 
 pub(crate) async fn write_in_op(op: &mut Op, counted: &[(Key, Failures)]) -> sqlx::Result<()> {
@@ -49,12 +75,12 @@ pub(crate) async fn write_in_op(op: &mut Op, counted: &[(Key, Failures)]) -> sql
     Ok(())
 }
 
-pub(crate) async fn is_place_in_op(op: &mut Op, place: &Key) -> sqlx::Result<bool> {
+pub(crate) async fn is_place(pool: &PgPool, place: &Key) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM sign_in_places WHERE key = $1) AS "exists!""#,
         &place[..],
     )
-    .fetch_one(&mut **op)
+    .fetch_one(pool)
     .await
 }
 

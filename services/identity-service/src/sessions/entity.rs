@@ -68,6 +68,8 @@ pub(crate) enum EndReason {
     Reuse,
     PasswordChanged,
     Deactivated,
+    /// The person opened more than are kept.
+    TooMany,
 }
 
 impl EndReason {
@@ -78,6 +80,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::TooMany => "too_many",
         }
     }
 }

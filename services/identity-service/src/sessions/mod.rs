@@ -53,6 +53,8 @@ const PURGE_EVERY: Duration = Duration::from_hours(1);
 const PURGE_BATCH: i64 = 1000;
 /// Sessions that end in one transaction, each with its event.
 const END_BATCH: i64 = 200;
+/// Open ones of one person: the oldest ends when another is opened.
+const MOST_OPEN: i64 = 100;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
@@ -73,6 +75,7 @@ impl Sessions {
         let now = self.clock.now();
         let session = Session::open(user.id, self.lifetime, now);
         let token = RefreshToken::random();
+        self.make_room_in_op(op, user.id).await?;
         repo::insert_in_op(op, &session, &token, origin).await?;
         self.access.issue(user, &session, token, now)
     }
@@ -188,6 +191,13 @@ impl Sessions {
         let open = repo::find_open_locked_in_op(op, user, which, END_BATCH).await?;
         self.end_locked_in_op(op, &open, reason, by).await?;
         Ok(open.len() as u64)
+    }
+
+    /// Ends the oldest sessions of who has as many as anybody may. Otherwise whoever knows a password could open so many that ending all
+    /// of them takes longer than a request may.
+    async fn make_room_in_op(&self, op: &mut Op, user: UserId) -> Result<(), SessionError> {
+        let oldest = repo::find_beyond_locked_in_op(op, user, MOST_OPEN - 1, self.clock.now()).await?;
+        self.end_locked_in_op(op, &oldest, EndReason::TooMany, Actor::service(SERVICE_NAME)).await
     }
 
     async fn end_locked_in_op(

@@ -156,6 +156,31 @@ pub(crate) async fn find_open_locked_in_op(
     Ok(open.collect())
 }
 
+/// The person's sessions in force beyond the newest `kept`, oldest first, locked. One that somebody else ends at this moment is none.
+pub(crate) async fn find_beyond_locked_in_op(
+    op: &mut Op,
+    user: UserId,
+    kept: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Open>> {
+    let rows = sqlx::query!(
+        "SELECT id, expires_at FROM sessions
+         WHERE id IN (SELECT id FROM sessions
+                      WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3
+                      ORDER BY id DESC OFFSET $2)
+           AND ended_at IS NULL
+         ORDER BY id FOR UPDATE SKIP LOCKED",
+        user.uuid(),
+        kept,
+        now,
+    )
+    .fetch_all(&mut **op)
+    .await?;
+    let open =
+        rows.into_iter().map(|row| Open { id: row.id.into(), user_id: user, expires_at: row.expires_at });
+    Ok(open.collect())
+}
+
 /// Ends sessions that are locked and go on.
 pub(crate) async fn end_in_op(
     op: &mut Op,

@@ -209,3 +209,22 @@ async fn a_token_does_not_outlive_what_it_says() {
         );
     }
 }
+
+/// However many somebody opens who knows the password: ending all of them stays one request's work.
+#[tokio::test]
+async fn who_opens_too_many_loses_the_oldest() {
+    let world = World::start().await;
+    let first = world.register(1).await;
+    let second = sign_in(&world, &first, &[]).await;
+    for _ in 0..98 {
+        sign_in(&world, &first, &[]).await;
+    }
+    assert_eq!(world.me(&first.access).await.status, 200, "a hundred");
+    let newest = sign_in(&world, &first, &[]).await;
+    assert_eq!(world.me(&first.access).await.code(), refusal(401, "unauthenticated"));
+    assert_eq!(world.me(&second.access).await.status, 200);
+    assert_eq!(world.me(&newest.access).await.status, 200);
+    let ended = world.events("identity.session.ended").await;
+    let told = (&ended[0]["data"]["sessionId"], &ended[0]["data"]["reason"]);
+    assert_eq!((ended.len(), told), (1, (&json!(first.session()), &json!("too_many"))));
+}
