@@ -1,8 +1,12 @@
 //! docker-compose.yml, without a Docker engine. The types below are the part of the compose specification that the
 //! file uses; a key that they do not know is an error, as it is for compose. Then: all that the file names exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
+use ipnet::Ipv4Net;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +20,32 @@ use crate::{
 struct Compose {
     name: String,
     services: BTreeMap<String, Service>,
+    networks: BTreeMap<String, Network>,
     volumes: BTreeMap<String, Option<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Network {
+    ipam: AddressManagement,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressManagement {
+    config: Vec<Range>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    subnet: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    ipv4_address: Ipv4Addr,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +74,8 @@ struct Service {
     #[serde(default)]
     security_opt: Vec<String>,
     stop_grace_period: Option<String>,
+    #[serde(default)]
+    networks: BTreeMap<String, Place>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -337,6 +368,19 @@ fn addresses_lead_to_services_that_listen_there() {
 }
 
 /// Kong loads the file that its init container renders, from the key that identity made.
+/// Who else is believed about addresses could choose what counts as theirs.
+#[test]
+fn kong_alone_is_believed_about_the_addresses_of_clients() {
+    let compose = compose();
+    let kong = compose.services["kong"].networks["default"].ipv4_address;
+    let trusted = compose.services["identity"].environment["TRUSTED_PROXIES"].text();
+    assert_eq!(trusted, format!("{kong}/32"));
+    assert!(compose.networks["default"].ipam.config.iter().any(|range| {
+        let subnet: Ipv4Net = range.subnet.parse().unwrap();
+        subnet.contains(&kong)
+    }));
+}
+
 #[test]
 fn the_gateway_gets_its_rendered_file() {
     let compose = compose();
