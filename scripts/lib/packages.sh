@@ -18,6 +18,7 @@ package_present() {
     build-essential) have cc && have c++ && have make ;;
     libssl-dev) [[ -e /usr/include/openssl/ssl.h ]] || pkg-config --exists openssl 2>/dev/null ;;
     ca-certificates) [[ -s /etc/ssl/certs/ca-certificates.crt ]] ;;
+    libcurl4-openssl-dev) compgen -G '/usr/include/*/curl/curl.h' >/dev/null || [[ -e /usr/include/curl/curl.h ]] || pkg-config --exists libcurl 2>/dev/null ;;
     zlib1g-dev) [[ -e /usr/include/zlib.h ]] || pkg-config --exists zlib 2>/dev/null ;;
     default-jre-headless) have java ;;
     maven) have mvn || [[ -d $kafka_jars ]] ;;
@@ -28,7 +29,8 @@ package_present() {
 
 # shellcheck disable=SC2034 # read by who sources this
 {
-    packages_build=(build-essential ca-certificates cmake pkg-config libssl-dev zlib1g-dev)
+    # Kafka's client is built without curl, but its source includes the header all the same.
+    packages_build=(build-essential ca-certificates cmake pkg-config libcurl4-openssl-dev libssl-dev zlib1g-dev)
     packages_servers=(postgresql redis-server openssl curl jq)
     packages_kafka=(default-jre-headless maven)
     packages_tests=(prometheus python3 shellcheck)
