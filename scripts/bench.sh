@@ -19,6 +19,8 @@
 set -euo pipefail
 # Numbers of a build for debugging say nothing.
 export WALLET_PROFILE=release
+# Customers stay signed in for as long as a run takes.
+export JWT_EXPIRES_IN=3h
 # shellcheck source=lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
 # shellcheck source=lib/packages.sh

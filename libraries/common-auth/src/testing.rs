@@ -1,6 +1,6 @@
 //! Callers for tests: tokens of a key of the test's own, and who believes them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use common_utils::{
@@ -16,10 +16,13 @@ use crate::{
     verify::TokenVerifier,
 };
 
+/// Tests move the clock.
+const LIFETIME: Duration = Duration::from_hours(48);
+
 /// Believes what this key has signed, and these tokens of services.
 pub fn authenticator(signer: &TokenSigner, services: ServiceTokens, clock: &SharedClock) -> Authenticator {
     let keys = [signer.public_key().clone()];
-    let tokens = TokenVerifier::with_keys(DEFAULT_ISSUER, &keys, Arc::clone(clock));
+    let tokens = TokenVerifier::with_keys(DEFAULT_ISSUER, &keys, Arc::clone(clock)).living(LIFETIME);
     Authenticator { tokens: Arc::new(tokens), services }
 }
 

@@ -215,9 +215,11 @@ impl TokenVerifier {
         })
     }
 
+    /// A token is believed for as long as tokens live here, whatever it says: what was taken back is remembered no longer.
     fn in_force(&self, claims: &Claims) -> Result<(), TokenError> {
         let now = self.clock.now().timestamp();
-        if claims.exp <= now {
+        let longest = claims.iat.saturating_add(self.lifetime.num_seconds()).saturating_add(LEEWAY);
+        if claims.exp.min(longest) <= now {
             return Err(TokenError::Expired);
         }
         let future = |time: i64| time > now.saturating_add(LEEWAY);

@@ -59,6 +59,19 @@ async fn a_good_token_passes_until_it_expires() {
     assert!(matches!(world.verifier.verify(&token).await, Err(TokenError::Expired)));
 }
 
+/// A deployment that gives tokens a longer life where they are signed than where they are checked: what was taken back would be
+/// forgotten before they expire.
+#[tokio::test]
+async fn no_token_is_believed_for_longer_than_tokens_live() {
+    let world = world();
+    let claims = Claims { exp: world.claims().iat + 86_400, ..world.claims() };
+    let token = world.signer.sign(&claims).unwrap();
+    world.clock.advance(TimeDelta::seconds(900));
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.clock.advance(TimeDelta::seconds(5));
+    assert!(matches!(world.verifier.verify(&token).await, Err(TokenError::Expired)));
+}
+
 #[tokio::test]
 async fn wrong_claims_are_refused() {
     let world = world();

@@ -3,7 +3,7 @@
 //! offset, so a listener has to bear that events come again. A message that cannot be read is told of and passed over:
 //! the consumers that work on it set it aside.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -29,6 +29,26 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What is done with each event.
 pub trait Listener: Send + Sync {
     fn hear(&self, event: &Event) -> serde_json::Result<()>;
+
+    /// All that was there when the reading began has been heard. Told anew when it begins anew.
+    fn caught_up(&self) {}
+}
+
+/// A consumer that has all partitions from the time on.
+struct Reading {
+    consumer: Arc<StreamConsumer>,
+    partitions: usize,
+    /// Where the partitions ended that have not been read to there.
+    behind: HashMap<i32, i64>,
+}
+
+impl Reading {
+    /// Whether this was the last message that was there when the reading began.
+    fn catches_up(&mut self, message: &impl Message) -> bool {
+        let (partition, next) = (message.partition(), message.offset() + 1);
+        let reached = self.behind.get(&partition).is_some_and(|end| next >= *end);
+        reached && self.behind.remove(&partition).is_some() && self.behind.is_empty()
+    }
 }
 
 pub struct Broadcast {
@@ -74,7 +94,11 @@ impl Broadcast {
 
     /// Until the topic has another number of partitions.
     async fn listen(&self, listener: &dyn Listener) -> anyhow::Result<()> {
-        let (consumer, partitions) = self.start().await?;
+        let mut reading = self.start().await?;
+        let (consumer, partitions) = (Arc::clone(&reading.consumer), reading.partitions);
+        if reading.behind.is_empty() {
+            listener.caught_up();
+        }
         let mut silent = false;
         let mut look = tokio::time::interval(LOOK_AGAIN);
         look.tick().await;
@@ -86,6 +110,9 @@ impl Broadcast {
                             tracing::info!(topic = self.topic.name(), "Kafka answers again");
                         }
                         self.hear(listener, &message);
+                        if reading.catches_up(&message) {
+                            listener.caught_up();
+                        }
                     }
                     Err(
                         error @ (KafkaError::MessageConsumptionFatal(_)
@@ -132,8 +159,7 @@ impl Broadcast {
         self.kafka.prefixed(self.topic.name())
     }
 
-    /// A consumer that has all partitions from the time on, and how many they are.
-    async fn start(&self) -> anyhow::Result<(Arc<StreamConsumer>, usize)> {
+    async fn start(&self) -> anyhow::Result<Reading> {
         let mut config = self.kafka.client();
         config
             // Kafka's client wants one; no offset is ever committed under it.
@@ -151,29 +177,27 @@ impl Broadcast {
             for partition in &partitions {
                 wanted.add_partition_offset(&topic, *partition, Offset::Offset(from))?;
             }
+            let mut ends = HashMap::with_capacity(partitions.len());
+            for partition in &partitions {
+                ends.insert(*partition, consumer.fetch_watermarks(&topic, *partition, PATIENCE)?.1);
+            }
             // The embedded broker finds no offset by its time, and holds little.
-            let mut starts = TopicPartitionList::new();
-            if embedded {
-                for partition in &partitions {
-                    starts.add_partition_offset(&topic, *partition, Offset::Beginning)?;
-                }
-            } else {
-                let mut ends = Vec::with_capacity(partitions.len());
-                for partition in &partitions {
-                    ends.push(consumer.fetch_watermarks(&topic, *partition, PATIENCE)?.1);
-                }
-                let found = consumer.offsets_for_times(wanted, PATIENCE)?;
-                for (partition, end) in partitions.iter().zip(ends) {
-                    let offset = match found.find_partition(&topic, *partition).map(|found| found.offset()) {
-                        Some(Offset::Offset(offset)) => offset,
-                        // Nothing is as young; from where it ended before that was asked.
-                        _ => end,
-                    };
-                    starts.add_partition_offset(&topic, *partition, Offset::Offset(offset))?;
+            let found = if embedded { wanted } else { consumer.offsets_for_times(wanted, PATIENCE)? };
+            let (mut starts, mut behind) = (TopicPartitionList::new(), HashMap::new());
+            for (partition, end) in ends {
+                let start = match found.find_partition(&topic, partition).map(|found| found.offset()) {
+                    _ if embedded => 0,
+                    Some(Offset::Offset(offset)) => offset,
+                    // Nothing is as young; from where it ended before that was asked.
+                    _ => end,
+                };
+                starts.add_partition_offset(&topic, partition, Offset::Offset(start))?;
+                if start < end {
+                    behind.insert(partition, end);
                 }
             }
             consumer.assign(&starts)?;
-            anyhow::Ok((Arc::new(consumer), partitions.len()))
+            anyhow::Ok(Reading { consumer: Arc::new(consumer), partitions: partitions.len(), behind })
         });
         started.await?.context("the topic cannot be read")
     }

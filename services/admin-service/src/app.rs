@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use common_auth::{Authenticator, revocation};
+use common_auth::{
+    Authenticator,
+    revocation::{self, RevocationsCheck},
+};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Actor, Consumer, EventContext, Topic, dedup,
@@ -108,6 +111,10 @@ impl App {
             Box::new(DatabaseCheck(pool.clone())),
             Box::new(KafkaCheck::new(&config.kafka)?),
             Box::new(RedisCheck(redis.clone())),
+            Box::new(RevocationsCheck {
+                list: Arc::clone(authenticator.tokens.revocations()),
+                clock: Arc::clone(&clock),
+            }),
         ];
         let services = Services::new(&config.services, &authenticator.services)?;
         let webhooks = Webhooks::new(&config.webhooks, &config.keys_dir, Arc::clone(&clock))?;

@@ -225,14 +225,14 @@ impl AppState {
 
 /// What signs access tokens, and what checks them.
 fn signing(config: &Config, clock: &SharedClock) -> anyhow::Result<(Signer, TokenVerifier)> {
-    let issuer = &config.tokens.issuer;
+    let (issuer, lives) = (&config.tokens.issuer, config.tokens.access_lifetime);
     if let Some(secret) = &config.tokens.secret {
-        let tokens = TokenVerifier::with_secret(issuer, secret, Arc::clone(clock));
+        let tokens = TokenVerifier::with_secret(issuer, secret, Arc::clone(clock)).living(lives);
         return Ok((Signer::Secret(secret.clone()), tokens));
     }
-    let lifetime = TimeDelta::from_std(config.tokens.access_lifetime)?;
+    let lifetime = TimeDelta::from_std(lives)?;
     let keys = KeyRing::load_or_create(&config.keys_dir, Arc::clone(clock), lifetime)?;
-    let tokens = TokenVerifier::with_keys(issuer, &keys.published(), Arc::clone(clock));
+    let tokens = TokenVerifier::with_keys(issuer, &keys.published(), Arc::clone(clock)).living(lives);
     Ok((Signer::Keys(Arc::new(keys)), tokens))
 }
 

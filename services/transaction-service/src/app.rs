@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use chrono::TimeDelta;
-use common_auth::{Authenticator, revocation};
+use common_auth::{
+    Authenticator,
+    revocation::{self, RevocationsCheck},
+};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
@@ -93,6 +96,10 @@ impl App {
             Box::new(DatabaseCheck(pool.clone())),
             Box::new(KafkaCheck::new(&config.kafka)?),
             Box::new(RedisCheck(redis.clone())),
+            Box::new(RevocationsCheck {
+                list: Arc::clone(authenticator.tokens.revocations()),
+                clock: Arc::clone(&clock),
+            }),
         ];
         let state = AppState::new(config, &pool, authenticator, &clock, wallet_service)?;
         let consumer = Consumer {

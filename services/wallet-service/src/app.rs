@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
-use common_auth::{Authenticator, revocation};
+use common_auth::{
+    Authenticator,
+    revocation::{self, RevocationsCheck},
+};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
@@ -92,6 +95,10 @@ impl App {
             Box::new(DatabaseCheck(pool.clone())),
             Box::new(KafkaCheck::new(&config.kafka)?),
             Box::new(RedisCheck(redis.clone())),
+            Box::new(RevocationsCheck {
+                list: Arc::clone(authenticator.tokens.revocations()),
+                clock: Arc::clone(&clock),
+            }),
         ];
         let state = AppState::new(pool, clock, config, authenticator, providers);
         let consumer = Consumer {

@@ -4,6 +4,7 @@
 //! token can that it is about, so the list is as long as a quarter of an hour's log-outs. It is asked for each call, also for
 //! tokens that are remembered as verified: two look-ups, under a lock that is never held over an await.
 
+mod readiness;
 mod watch;
 
 use std::{
@@ -16,8 +17,11 @@ use chrono::{DateTime, Utc};
 use common_utils::ids::UserId;
 use uuid::Uuid;
 
-pub use self::watch::{Heard, keep_informed};
-use crate::{Claims, Role, verify::TokenError};
+pub use self::{
+    readiness::RevocationsCheck,
+    watch::{Heard, keep_informed},
+};
+use crate::{Claims, Role, revocation::readiness::Informed, verify::TokenError};
 
 /// As long as an access token lives where nobody says otherwise.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
@@ -27,6 +31,7 @@ const CLOCKS_DIFFER: i64 = 5;
 #[derive(Debug, Default)]
 pub struct Revocations {
     lists: RwLock<Lists>,
+    informed: Informed,
 }
 
 #[derive(Debug, Default)]

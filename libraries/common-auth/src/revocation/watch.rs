@@ -1,7 +1,8 @@
 //! How an instance hears of what is taken back: it reads `user-events` by itself, from as long ago as a token can live.
 //!
 //! Events go to each instance, and not to one of a group, so that nothing has to be passed on; and they wait for no other work
-//! of the service. An instance that has just started reads a quarter of an hour's events, which is a moment's work. With Kafka away, what
+//! of the service. An instance that has just started reads a quarter of an hour's events, which is a moment's work, and is ready
+//! when it has (`readiness.rs`). With Kafka away, what
 //! was heard goes on to hold, and what has happened meanwhile is heard when Kafka is back; until then a token of an ended session
 //! lives, at the longest, until it expires.
 
@@ -44,6 +45,10 @@ impl Listener for Heard {
         }
         Ok(())
     }
+
+    fn caught_up(&self) {
+        self.list.caught_up();
+    }
 }
 
 impl Heard {
@@ -56,8 +61,20 @@ impl Heard {
     }
 }
 
-/// Keeps the verifier's list and its keys up to date, until `shutdown`. Every service but identity runs it once.
-pub async fn keep_informed(
+/// Keeps the verifier's list and its keys up to date, until `shutdown`. Every service but identity runs it once. From the call on, before
+/// anything is awaited, the instance counts as one that listens.
+pub fn keep_informed(
+    service: &'static str,
+    tokens: Arc<TokenVerifier>,
+    kafka: KafkaConfig,
+    clock: SharedClock,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + Send {
+    tokens.revocations().listening(clock.now());
+    listen(service, tokens, kafka, clock, shutdown)
+}
+
+async fn listen(
     service: &'static str,
     tokens: Arc<TokenVerifier>,
     kafka: KafkaConfig,

@@ -111,6 +111,18 @@ impl Platform {
         (status, body["code"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// With everything heard that has happened before.
+    async fn is_ready(&self, door: &str) -> bool {
+        let url = door.replace(TRANSACTIONS, "/health/ready");
+        let answer = self.client.get(url).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let health: serde_json::Value = answer.json().await.unwrap();
+        let heard = health["dependencies"]["sessions"] == "up";
+        // The clock of the test stands still, so whoever has not heard is not ready.
+        assert_eq!(status == 200, heard, "{health}");
+        heard
+    }
+
     async fn open_everywhere(&self, token: &str) {
         for door in &self.doors {
             assert_eq!(self.ask(door, token).await, (200, String::new()), "{door}");
@@ -171,11 +183,14 @@ async fn a_session_that_ended_is_refused_by_all_instances_of_two_services() {
     platform.becomes(&lost_token, 401, "unauthenticated").await;
     platform.open_everywhere(&kept_token).await;
 
-    // An instance that starts later knows of it, too.
+    // An instance that starts later knows of it from the moment on at which it says that it is ready.
     let mut platform = platform;
     platform.doors.clear();
     platform.open_transactions().await;
-    platform.becomes(&lost_token, 401, "unauthenticated").await;
+    let door = &platform.doors[0];
+    let ready = eventually(async || platform.is_ready(door).await.then_some(()));
+    assert_eq!(ready.await, Some(()));
+    assert_eq!(platform.ask(door, &lost_token).await, (401, "unauthenticated".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
