@@ -1,5 +1,5 @@
-//! `bench auth`: what checking a token costs, how many sign in a second beside bare argon2, and what a flood of sign-ins does
-//! to the calls of those who are signed in.
+//! `bench auth`: what checking a token costs, how many sign in a second beside bare argon2, what a flood of sign-ins does
+//! to the calls of those who are signed in, and whether the time of a refusal tells who has an account.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -29,7 +29,7 @@ use crate::{
     machine,
     meter::Meter,
     options::Options,
-    quiet, report,
+    quiet, report, strangers,
     table::{NOTHING, Table, milliseconds, ratio, whole},
 };
 
@@ -48,12 +48,17 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let machine = machine::describe(&server.admin).await?;
     let meter = Meter::new(server.admin.clone()).await?;
     let checks = checks().await?;
-    let logins = logins(options, &server, &meter).await?;
+    let service = Service::start(&server).await?;
+    let logins = logins(options, &service, &meter).await?;
+    let emails: Vec<String> = service.people.iter().map(|person| person.email.clone()).collect();
+    let refusals = strangers::compare(service.address, &emails).await?.table();
+    service.end().await?;
     server.drop(DATABASE).await?;
     let about = format!(
         "`×` is the median beside that of a token that is checked anew. The list has {ENDED} ended sessions. Logging in \
          takes {FLOOD} clients of {PEOPLE} people; bare argon2 has the same parameters and as many callers as there are cores. \
-         `GET /me` has {READERS} clients, over HTTP, from identity-service itself."
+         `GET /me` has {READERS} clients, over HTTP, from identity-service itself.\n\n{refusals}\n\n{}",
+        strangers::about()
     );
     report::publish(options, "auth", &format!("{machine}\n\n{checks}\n\n{logins}\n\n{about}"))
 }
@@ -96,8 +101,7 @@ async fn check_all(verifier: &TokenVerifier, tokens: &[String]) -> anyhow::Resul
     Ok(Latencies::new(times))
 }
 
-async fn logins(options: &Options, server: &Server, meter: &Meter) -> anyhow::Result<Table> {
-    let service = Service::start(server).await?;
+async fn logins(options: &Options, service: &Service, meter: &Meter) -> anyhow::Result<Table> {
     let bare = quiet::measure(options, meter, async || {
         load::run(service.hashers().await?, options.timing(), meter).await
     });
@@ -115,7 +119,6 @@ async fn logins(options: &Options, server: &Server, meter: &Meter) -> anyhow::Re
         load::run(service.readers().await?, options.timing(), meter),
     );
     let (beside, disturbed) = (beside?, disturbed?);
-    service.end().await?;
     let mut table = Table::new(&["load", "a second", "p50 ms", "p99 ms", "of the first", "p99, of quiet"]);
     let quiet_p99 = calm.latencies.p99().as_secs_f64();
     for (what, measured, first, p99) in [

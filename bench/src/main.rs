@@ -32,6 +32,7 @@ mod report;
 mod scale;
 mod sections;
 mod served;
+mod strangers;
 mod table;
 mod transfers;
 mod yardstick;
