@@ -22,7 +22,7 @@ impl Caller for ListCaller {
         let request = format!(
             "POST /internal/v1/postings HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.tokens.mint("bench")?,
+            self.tokens.mint("transaction-service")?,
             body.len(),
         );
         let answer = self.connection.call(request.as_bytes()).await?;

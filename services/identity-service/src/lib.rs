@@ -28,7 +28,7 @@ mod sessions;
 mod tidy;
 mod users;
 
-pub use app::{App, openapi};
+pub use app::{App, openapi, routes};
 pub use kyc::HttpKycConfig;
 pub use notices::config as notice_config;
 pub use passwords::ResetConfig;

@@ -64,7 +64,7 @@ impl RealWallet {
             "legs": [{"debit": {"platform": "provider_settlement:providus"}, "credit": {"walletId": opened.id()},
                       "amount": {"amount": 100_000, "currency": "NGN"}}]
         }]});
-        let service = world.services.mint("test").unwrap();
+        let service = world.services.mint("transaction-service").unwrap();
         let funded = self.call("POST", "/internal/v1/postings", &service, &funding).await;
         assert_eq!(funded.body["results"][0]["outcome"], "posted", "{}", funded.body);
         Customer { person, wallet: opened.id(), number: String::new(), token }
