@@ -9,7 +9,8 @@ Who may call what. This page is written by the code: change the table in `librar
 `UPDATE_DOCS=1 cargo test -p common-auth --test permissions`.
 
 A handler names who may call it in its arguments, and does not compile without: `CurrentUser` (who is signed in, about what is their own),
-`Staff<Permission>`, `ServiceCaller<Permission>` or `Anybody<Reason>`.
+`Staff<Permission>`, `ServiceCaller<Permission>` or `Anybody<Reason>`. Which route asks for which permission, and what each role is
+answered there, is in [permissions.matrix](../services/standalone/tests/permissions/permissions.matrix).
 ";
 
 const STAFF_HEAD: &str = "
