@@ -101,6 +101,8 @@ fn sign_in(wallets: &[Wallet]) -> anyhow::Result<Vec<Person>> {
             iat: now,
             exp: now + SIGNED_IN_SECONDS,
             nbf: Some(now),
+            client_id: None,
+            scope: None,
         };
         Ok(Person { wallet: wallet.id, token: signer.sign(&claims)? })
     };

@@ -72,7 +72,7 @@ async fn public_calls_have_20_an_address() {
 #[tokio::test]
 async fn where_passwords_are_guessed_the_rate_is_tighter() {
     let world = world();
-    for (path, rate) in [("login", 10), ("password/forgot", 5)] {
+    for (path, rate) in [("login", 10), ("oauth/token", 30), ("password/forgot", 5)] {
         let call = || post(&format!("/api/v1/identity/{path}"));
         for _ in 0..rate {
             assert_eq!(world.send(call()).await.status, StatusCode::OK, "{path}");

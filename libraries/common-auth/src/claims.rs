@@ -4,9 +4,11 @@ use common_utils::ids::UserId;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::Role;
+use crate::{Role, Scopes};
 
 pub const AUDIENCE: &str = "wallet-api";
+/// Of tokens of machines. A service that knows no scopes knows no such tokens either, and refuses them.
+pub const MACHINE_AUDIENCE: &str = "wallet-machines";
 pub const DEFAULT_ISSUER: &str = "wallet-platform";
 
 /// The claims of an access token (RFC 7519), with the session, the roles and the KYC tier.
@@ -15,7 +17,7 @@ pub struct Claims {
     pub iss: String,
     pub aud: String,
     pub sub: UserId,
-    /// The session that the token belongs to.
+    /// The session that the token belongs to; of a machine, the secret that it was got with.
     pub sid: Uuid,
     /// Those that this release knows. Others are passed over: a newer release may give roles that mean nothing here.
     #[serde(deserialize_with = "known_roles")]
@@ -26,6 +28,28 @@ pub struct Claims {
     pub exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
+    /// The API key of a machine, which acts for `sub`. It has no roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Uuid>,
+    /// What the machine may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scopes>,
+}
+
+impl Claims {
+    /// Whether a machine holds the token, and not the person.
+    pub fn is_machine(&self) -> bool {
+        self.aud == MACHINE_AUDIENCE
+    }
+
+    /// Whether the audience says the same as the rest: a machine has a key and scopes and no roles, a person has no key.
+    pub(crate) fn agree(&self) -> bool {
+        if self.is_machine() {
+            self.client_id.is_some() && self.scope.is_some() && self.roles.is_empty()
+        } else {
+            self.client_id.is_none() && self.scope.is_none()
+        }
+    }
 }
 
 fn known_roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {

@@ -1,6 +1,7 @@
 //! Extractors: a handler states in its arguments who may call it.
 //!
 //! - [`CurrentUser`]: anybody who is signed in;
+//! - [`PersonOrMachine<N>`]: the same, or a machine with the scope `N`;
 //! - [`LeavingUser`]: the same, or somebody who has just signed out;
 //! - [`Staff<P>`]: somebody whose role has the permission `P`;
 //! - [`ServiceCaller`]: another service, on `/internal/v1`.
@@ -14,8 +15,8 @@ use axum::{
 use common_utils::{clock::SharedClock, config::Env, http::Problem, ids::UserId};
 
 use crate::{
-    Claims, Role, claims::DEFAULT_ISSUER, revocation, secret::JwtSecret, service_token::ServiceTokens,
-    verify::TokenVerifier,
+    Claims, Role, claims::DEFAULT_ISSUER, revocation, scopes::Needed, secret::JwtSecret,
+    service_token::ServiceTokens, verify::TokenVerifier,
 };
 
 /// What a service needs to tell who is calling; part of its state.
@@ -26,9 +27,9 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For every service but identity, which has the key itself: reads `JWT_ISSUER`, `JWT_EXPIRES_IN` and `IDENTITY_URL`, or
-    /// `JWT_SECRET`.
-    pub fn from_env(env: &Env, clock: &SharedClock) -> anyhow::Result<Self> {
+    /// For every `service` but identity, which has the key itself: reads `JWT_ISSUER`, `JWT_EXPIRES_IN` and `IDENTITY_URL`, or
+    /// `JWT_SECRET`, and what its service tokens are made with.
+    pub fn from_env(env: &Env, service: &str, clock: &SharedClock) -> anyhow::Result<Self> {
         let issuer = env.text("JWT_ISSUER", DEFAULT_ISSUER);
         let tokens = match JwtSecret::from_env(env)? {
             Some(secret) => TokenVerifier::with_secret(&issuer, &secret, Arc::clone(clock)),
@@ -37,7 +38,7 @@ impl Authenticator {
         let lifetime = env.duration("JWT_EXPIRES_IN", revocation::DEFAULT_LIFETIME)?;
         Ok(Self {
             tokens: Arc::new(tokens.living(lifetime)),
-            services: ServiceTokens::from_env(env, Arc::clone(clock))?,
+            services: ServiceTokens::from_env(env, service, Arc::clone(clock))?,
         })
     }
 }
@@ -85,6 +86,30 @@ where
         let token = bearer(parts)?;
         let claims = Authenticator::from_ref(state).tokens.verify_signed(token).await?;
         Ok(Self(CurrentUser { id: claims.sub, claims }))
+    }
+}
+
+/// Somebody who is signed in, or a machine that acts for them with the scope `N`.
+#[derive(Debug, Clone)]
+pub struct PersonOrMachine<N> {
+    /// The person, in either case: a machine reaches what is its owner's.
+    pub id: UserId,
+    pub claims: Arc<Claims>,
+    needed: PhantomData<N>,
+}
+
+impl<S, N> FromRequestParts<S> for PersonOrMachine<N>
+where
+    S: Send + Sync,
+    N: Needed,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token = bearer(parts)?;
+        let claims = Authenticator::from_ref(state).tokens.verify_for(N::SCOPE, token).await?;
+        Ok(Self { id: claims.sub, claims, needed: PhantomData })
     }
 }
 

@@ -1,5 +1,5 @@
 //! Who is calling: access tokens of people (EdDSA, signed by identity-service alone), what is taken back of them before they
-//! expire, short-lived tokens of services for `/internal/v1`, passwords, and the extractors by which a handler states who
+//! expire, short-lived tokens of services for `/internal/v1`, signed by each of them, passwords, and the extractors by which a handler states who
 //! may call it.
 
 pub mod claims;
@@ -10,6 +10,7 @@ mod keys;
 pub mod password;
 pub mod revocation;
 pub mod roles;
+pub mod scopes;
 pub mod secret;
 pub mod service_token;
 pub mod signing;
@@ -17,5 +18,8 @@ pub mod testing;
 pub mod verify;
 
 pub use claims::Claims;
-pub use extract::{Authenticator, CurrentUser, LeavingUser, Permission, ServiceCaller, Staff};
+pub use extract::{
+    Authenticator, CurrentUser, LeavingUser, Permission, PersonOrMachine, ServiceCaller, Staff,
+};
 pub use roles::Role;
+pub use scopes::{Scope, Scopes};

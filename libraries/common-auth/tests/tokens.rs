@@ -9,7 +9,6 @@ use common_auth::{
     Claims, Role,
     claims::DEFAULT_ISSUER,
     jwks::{JwkSet, PublicKey},
-    service_token::ServiceTokens,
     signing::TokenSigner,
     testing,
     verify::{TokenError, TokenVerifier},
@@ -151,20 +150,6 @@ async fn a_key_is_made_once_and_kept_private() {
     assert_eq!(first.public_key(), second.public_key());
     let mode = std::fs::metadata(dir.path().join("jwt_ed25519.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-}
-
-#[test]
-fn service_tokens_last_a_minute_and_are_not_for_customers() {
-    let world = world();
-    let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
-    let tokens = ServiceTokens::new(&[7; 32], Arc::clone(&clock)).unwrap();
-    let token = tokens.mint("transaction-service").unwrap();
-    assert_eq!(tokens.verify(&token).as_deref(), Some("transaction-service"));
-    assert_eq!(ServiceTokens::new(&[8; 32], clock.clone()).unwrap().verify(&token), None);
-    assert_eq!(tokens.verify(&world.signer.sign(&world.claims()).unwrap()), None);
-    world.clock.advance(TimeDelta::seconds(61));
-    assert_eq!(tokens.verify(&token), None);
-    assert!(ServiceTokens::new(b"short", clock).is_err());
 }
 
 /// Identity-service when it hangs: it takes calls and closes them after a while. Tells how many came.

@@ -84,7 +84,7 @@ impl App {
         let pool = pool::connect(SERVICE_NAME, &config.database);
         webhooks::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::on(pool, config, authenticator, clock)
     }
 

@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     SERVICE, SERVICE_NAME,
     allowances::Allowances,
+    api_keys::{self, ApiKeys},
     auth::{self, Auth, policy::PasswordPolicy},
     codes::Codes,
     config::Config,
@@ -54,6 +55,7 @@ pub(crate) struct AppState {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
+    pub(crate) api_keys: ApiKeys,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -86,7 +88,7 @@ impl App {
         let pool = pool::connect(SERVICE_NAME, &config.database);
         kyc::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
-        let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
+        let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&clock))?;
         Self::on(pool, config, services, clock)
     }
 
@@ -189,6 +191,14 @@ impl AppState {
                 config: config.resets.clone(),
                 wake: Arc::default(),
             },
+            api_keys: ApiKeys {
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                access: sessions.access.clone(),
+                proofs: proofs.clone(),
+                notices: notices.clone(),
+                overlap: TimeDelta::from_std(config.api_keys.overlap)?,
+            },
             deactivation: Deactivation {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
@@ -246,6 +256,8 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(contacts::routes::router())
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
+        .merge(api_keys::routes::router())
+        .merge(api_keys::routes_token::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }

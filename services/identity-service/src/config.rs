@@ -11,7 +11,10 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 
-use crate::{SERVICE_NAME, kyc::HttpKycConfig, notices::config::NoticeConfig, passwords::ResetConfig};
+use crate::{
+    SERVICE_NAME, api_keys::config::ApiKeyConfig, kyc::HttpKycConfig, notices::config::NoticeConfig,
+    passwords::ResetConfig,
+};
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
@@ -29,6 +32,7 @@ pub struct Config {
     /// Whether people may have a second factor; without, passwords are longer.
     pub second_factors: bool,
     pub resets: ResetConfig,
+    pub api_keys: ApiKeyConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
     /// Who is believed where a call comes from.
@@ -67,6 +71,7 @@ impl Config {
             passwords: PasswordConfig::from_env(env)?,
             second_factors: Self::second_factors(env)?,
             resets: ResetConfig::from_env(env)?,
+            api_keys: ApiKeyConfig::from_env(env)?,
             notices: NoticeConfig::from_env(env)?,
             kyc: HttpKycConfig {
                 base_url: env.text("KYC_BASE_URL", "http://127.0.0.1:4010"),

@@ -2,11 +2,12 @@
 //!
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
-//! `passwords` (changing and resetting), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `passwords` (changing and resetting), `api_keys` (for machines that act for somebody), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
 mod allowances;
+mod api_keys;
 mod app;
 mod auth;
 pub mod cli;
@@ -28,6 +29,7 @@ mod sessions;
 mod tidy;
 mod users;
 
+pub use api_keys::config::ApiKeyConfig;
 pub use app::{App, openapi};
 pub use kyc::HttpKycConfig;
 pub use notices::config as notice_config;

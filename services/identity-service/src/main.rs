@@ -26,8 +26,7 @@ enum Command {
     /// Accounts of staff.
     #[command(subcommand)]
     Users(UsersCommand),
-    /// The keys that sign access tokens.
-    #[command(subcommand)]
+    /// The keys that sign access tokens, and those that sign the tokens of services.
     Keys(KeysCommand),
 }
 

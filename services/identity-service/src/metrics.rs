@@ -12,10 +12,12 @@ const HELD_BACK: &str = "wallet_identity_logins_held_back_total";
 const ACCOUNTS_LOCKED: &str = "wallet_identity_accounts_locked_total";
 const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
 const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
+const API_KEY_EXCHANGES: &str = "wallet_identity_api_key_exchanges_total";
 
 const LOGIN_OUTCOMES: [&str; 5] = ["success", "invalid_credentials", "inactive", "held_back", "error"];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
 const END_REASONS: [&str; 5] = ["logout", "ended", "reuse", "password_changed", "deactivated"];
+const EXCHANGE_OUTCOMES: [&str; 5] = ["issued", "invalid_client", "inactive", "invalid_scope", "error"];
 const KYC_OUTCOMES: [&str; 8] =
     ["verified", "already_verified", "mismatch", "not_found", "taken", "refused", "unavailable", "error"];
 
@@ -39,6 +41,10 @@ pub(crate) fn register() {
     for reason in END_REASONS {
         counter!(SESSIONS_ENDED, "service" => SERVICE, "reason" => reason).increment(0);
     }
+    describe_counter!(API_KEY_EXCHANGES, "API keys handed in for a token, by how that ended.");
+    for outcome in EXCHANGE_OUTCOMES {
+        counter!(API_KEY_EXCHANGES, "service" => SERVICE, "outcome" => outcome).increment(0);
+    }
     for outcome in LOGIN_OUTCOMES {
         counter!(LOGINS, "service" => SERVICE, "outcome" => outcome).increment(0);
     }
@@ -47,6 +53,10 @@ pub(crate) fn register() {
     }
     counter!(REGISTRATIONS, "service" => SERVICE).increment(0);
     counter!(REFRESH_REUSE, "service" => SERVICE).increment(0);
+}
+
+pub(crate) fn api_key_exchanged(outcome: &'static str) {
+    counter!(API_KEY_EXCHANGES, "service" => SERVICE, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn login(outcome: &'static str) {

@@ -29,6 +29,7 @@ async fn round(state: &AppState) {
     told("codes", state.contacts.codes.purge().await);
     told("allowances", state.contacts.allowances.purge().await);
     told("tokens to reset passwords", state.passwords.purge().await);
+    told("API keys", state.api_keys.purge().await);
     told("failed logins", state.auth.guard.purge().await);
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use chrono::TimeDelta;
-use common_auth::{Authenticator, revocation};
+use common_auth::{Authenticator, revocation, service_token::CallTokens};
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
     Consumer, Topic, dedup,
@@ -71,7 +71,7 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::build(config, authenticator, clock, wallet_service)
     }
 
@@ -145,15 +145,17 @@ impl AppState {
         clock: &SharedClock,
         wallet_service: Option<Router>,
     ) -> anyhow::Result<Self> {
-        let peer = |name, base: &str, here| {
-            Peer::new(name, base, config.call_timeout, authenticator.services.clone(), here)
+        let (identity, wallet) =
+            (authenticator.services.to("identity-service"), authenticator.services.to("wallet-service"));
+        let peer = |name, base: &str, tokens: &CallTokens, here| {
+            Peer::new(name, base, config.call_timeout, tokens.clone(), here)
         };
         let remote = Remote {
-            identity: peer("identity-service", &config.identity_url, None)?,
-            wallet: peer("wallet-service", &config.wallet_url, None)?,
+            identity: peer("identity-service", &config.identity_url, &identity, None)?,
+            wallet: peer("wallet-service", &config.wallet_url, &wallet, None)?,
         };
         // A breaker of its own: a look-up that fails says nothing about the ledger.
-        let ledger = Ledger::new(peer("ledger", &config.wallet_url, wallet_service)?);
+        let ledger = Ledger::new(peer("ledger", &config.wallet_url, &wallet, wallet_service)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::start(pool.clone(), hasher, remote);
         let lease = TimeDelta::from_std(config.transfer_lease)?;

@@ -74,7 +74,7 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::new(config, authenticator, providers::config::from_env(env)?, clock)
     }
 
@@ -168,7 +168,7 @@ impl AppState {
 
     /// What the worker needs that gets account numbers.
     pub fn issuing(&self) -> anyhow::Result<Issuing> {
-        let identity = Identity::new(&self.config.identity_url, self.authenticator.services.clone())?;
+        let identity = Identity::new(&self.config.identity_url, &self.authenticator.services)?;
         Ok(Issuing {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),

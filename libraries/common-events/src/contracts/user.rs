@@ -124,3 +124,27 @@ events! { Topic::User, UserLockSnapshot, "user", user_id:
     /// Somebody tries to sign in as this person: for a while nobody does so from an address where the person has not been before.
     UserLocked = "identity.user.locked";
 }
+
+/// What a machine of a person may do for them. Neither the name that they gave it nor anything of its secret leaves identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeySnapshot {
+    /// For whom the machine acts.
+    pub user_id: Uuid,
+    /// The client of its tokens.
+    pub api_key_id: Uuid,
+    #[schemars(example = ["wallets:read", "transactions:read"])]
+    pub scopes: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, ApiKeySnapshot, "user", user_id:
+    /// A person made an API key.
+    ApiKeyCreated = "identity.api_key.created";
+    /// An API key has another secret; the last one ends after a while.
+    ApiKeyRotated = "identity.api_key.rotated";
+    /// An API key was revoked. What was got with it is refused: `identity.session.ended` says so for each of its secrets.
+    ApiKeyRevoked = "identity.api_key.revoked";
+}

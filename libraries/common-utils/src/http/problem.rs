@@ -44,6 +44,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    challenge: Option<String>,
     source: Option<anyhow::Error>,
 }
 
@@ -81,7 +82,15 @@ impl<const STATUS: u16> IntoResponses for Refused<STATUS> {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, source: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            challenge: None,
+            source: None,
+        }
     }
 
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -160,6 +169,13 @@ impl Problem {
         self
     }
 
+    /// What a client has to bring, as `WWW-Authenticate` says it; 401 asks for a bearer token by itself.
+    #[must_use]
+    pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
+    }
+
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<anyhow::Error>) -> Self {
         self.source = Some(source.into());
@@ -210,8 +226,10 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let asked = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+        let bearer = (self.status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("Bearer"));
+        if let Some(challenge) = asked.or(bearer) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -83,6 +83,17 @@ fn the_table_has_every_route() {
     assert_eq!(routes, table);
 }
 
+/// Whatever its owner may do.
+#[tokio::test]
+async fn no_machine_works_as_staff() {
+    let world = World::new().await;
+    let machine = world.machine(Role::Admin, "wallets:read transactions:read transfers:write");
+    for path in ["/tickets", "/tickets/mine", "/audit-logs", "/webhook-endpoints"] {
+        let answer = world.get(&machine, &format!("/api/v1/admin{path}")).await;
+        assert_eq!(answer.refusal(), (403, "insufficient_scope", vec![]), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_foreign_or_broken_token_is_no_token() {
     let (world, other) = (World::new().await, World::new().await);

@@ -54,6 +54,18 @@ impl Message {
         Self::new(Kind::ContactChanged, old, "Your account was changed", text, now + WORTH_READING)
     }
 
+    /// `name` is what its owner calls it.
+    pub(crate) fn api_key_created(to: &Identifier, name: &str, now: DateTime<Utc>) -> Self {
+        let text =
+            format!("An API key was made for your account: {name}. A machine may act for you with it. {ASK}");
+        Self::new(Kind::ApiKeyChanged, to, "An API key was made", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn api_key_rotated(to: &Identifier, name: &str, now: DateTime<Utc>) -> Self {
+        let text = format!("An API key of your account got another secret: {name}. {ASK}");
+        Self::new(Kind::ApiKeyChanged, to, "An API key was rotated", text, now + WORTH_READING)
+    }
+
     pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)

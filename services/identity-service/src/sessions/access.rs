@@ -23,7 +23,7 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
-    fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
         match self {
             Self::Keys(keys) => keys.sign(claims),
             Self::Secret(secret) => secret.sign(claims),
@@ -58,6 +58,12 @@ impl AccessTokens {
         TimeDelta::from_std(self.lifetime).unwrap_or(TimeDelta::MAX)
     }
 
+    /// `iat` and `nbf` of a token that is signed now.
+    pub(crate) fn dates(&self, now: DateTime<Utc>) -> (i64, i64) {
+        let iat = now.timestamp();
+        (iat, iat.saturating_sub(CLOCK_SKEW_SECONDS))
+    }
+
     pub(crate) fn issue(
         &self,
         user: &User,
@@ -67,7 +73,7 @@ impl AccessTokens {
     ) -> Result<IssuedTokens, SessionError> {
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_in = lifetime.min((session.expires_at - now).num_seconds());
-        let iat = now.timestamp();
+        let (iat, nbf) = self.dates(now);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: AUDIENCE.to_owned(),
@@ -77,7 +83,9 @@ impl AccessTokens {
             tier: user.kyc_tier,
             iat,
             exp: iat.saturating_add(expires_in),
-            nbf: Some(iat.saturating_sub(CLOCK_SKEW_SECONDS)),
+            nbf: Some(nbf),
+            client_id: None,
+            scope: None,
         };
         let access = self.signer.sign(&claims).map_err(SessionError::Signing)?;
         Ok(IssuedTokens { access, refresh, expires_in })

@@ -36,6 +36,9 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
         [
             "/.well-known/jwks.json",
             "/api/v1/identity/.well-known/jwks.json",
+            "/api/v1/identity/api-keys",
+            "/api/v1/identity/api-keys/{id}",
+            "/api/v1/identity/api-keys/{id}/rotate",
             "/api/v1/identity/kyc/bvn",
             "/api/v1/identity/login",
             "/api/v1/identity/logout",
@@ -45,6 +48,7 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
             "/api/v1/identity/me/email/confirm",
             "/api/v1/identity/me/phone",
             "/api/v1/identity/me/phone/confirm",
+            "/api/v1/identity/oauth/token",
             "/api/v1/identity/password/change",
             "/api/v1/identity/password/forgot",
             "/api/v1/identity/password/reset",
@@ -124,6 +128,7 @@ async fn it_counts_from_zero() {
         "wallet_identity_logins_held_back_total{service=\"identity\",by=\"source\"}",
         "wallet_identity_accounts_locked_total{service=\"identity\"}",
         "wallet_identity_sources_blocked_total{service=\"identity\"}",
+        "wallet_identity_api_key_exchanges_total{service=\"identity\",outcome=\"invalid_client\"}",
     ] {
         assert!(page.contains(series), "{series} is not in\n{page}");
     }

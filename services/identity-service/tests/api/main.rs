@@ -6,6 +6,7 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod api_keys;
 mod command;
 mod contacts;
 mod contract;

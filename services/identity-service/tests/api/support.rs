@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use common_auth::service_token::ServiceTokens;
+use common_auth::testing::Callers;
 use common_db::testing::TestDb;
 use common_events::testing::no_kafka;
 use common_utils::{
@@ -14,7 +14,7 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 use identity_service::{
-    App, HttpKycConfig, ResetConfig, SERVICE,
+    ApiKeyConfig, App, HttpKycConfig, ResetConfig, SERVICE, SERVICE_NAME,
     config::{Config, PasswordConfig, TokenConfig},
     migrations,
     notice_config::NoticeConfig,
@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
 /// Nobody listens here.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -38,7 +37,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) address: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) services: ServiceTokens,
+    pub(crate) services: Callers,
     config: Config,
 }
 
@@ -89,7 +88,7 @@ impl World {
         let keys = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
-        let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
         let mut config = Config {
             listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
             database: db.config.clone(),
@@ -104,12 +103,13 @@ impl World {
             passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
             second_factors: true,
             resets: ResetConfig::default(),
+            api_keys: ApiKeyConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
             trusted_proxies: TrustedProxies::default(),
         };
         adjust(&mut config);
-        let app = App::new(config.clone(), services.clone(), shared).unwrap();
+        let app = App::new(config.clone(), services.tokens().unwrap(), shared).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -125,7 +125,7 @@ impl World {
     /// Another instance of the service, which does what it does beside answering.
     pub(crate) async fn second_instance(&self) {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        let app = App::new(self.config.clone(), self.services.clone(), clock).unwrap();
+        let app = App::new(self.config.clone(), self.services.tokens().unwrap(), clock).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         tokio::spawn(app.run(listener, CancellationToken::new()));
     }

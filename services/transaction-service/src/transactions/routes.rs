@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, NaiveDate, Utc};
-use common_auth::{CurrentUser, ServiceCaller};
+use common_auth::{PersonOrMachine, ServiceCaller, scopes::TransactionsRead};
 use common_utils::{
     http::{
         ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody,
@@ -142,16 +142,18 @@ fn recorded_times() -> (DateTime<Utc>, DateTime<Utc>) {
 
 /// Your transactions, newest first. Of transfers to you those are listed whose money has arrived.
 #[utoipa::path(
-    get, path = "/api/v1/transactions", tag = "transactions", params(ListQuery), security(("bearer" = [])),
+    get, path = "/api/v1/transactions", tag = "transactions", params(ListQuery),
+    security(("bearer" = []), ("machine" = ["transactions:read"])),
     responses(
         (status = 200, description = "A page", body = Page<TransactionBody>),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "You have no such wallet", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A parameter does not fit", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn list(
-    user: CurrentUser,
+    user: PersonOrMachine<TransactionsRead>,
     State(state): State<AppState>,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<Page<TransactionBody>>, Problem> {
@@ -163,15 +165,16 @@ async fn list(
 /// One transaction of yours.
 #[utoipa::path(
     get, path = "/api/v1/transactions/{id}", tag = "transactions", params(("id" = Uuid, Path)),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("machine" = ["transactions:read"])),
     responses(
         (status = 200, description = "The transaction", body = TransactionBody),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "You have no such transaction", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn get(
-    user: CurrentUser,
+    user: PersonOrMachine<TransactionsRead>,
     State(state): State<AppState>,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<TransactionBody>, Problem> {

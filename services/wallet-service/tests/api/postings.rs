@@ -144,7 +144,7 @@ async fn only_services_may_call() {
     let list = json!({ "postings": [body(TransactionId::new(), ada, WalletId::new(), 1)] });
     let customers = world.token(user);
     let expired = {
-        let token = world.state.authenticator.services.mint("transaction-service").unwrap();
+        let token = world.service_token();
         world.clock.advance(chrono::TimeDelta::minutes(2));
         token
     };

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use common_auth::CurrentUser;
+use common_auth::{PersonOrMachine, scopes::WalletsRead};
 use common_utils::{
     http::{
         ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused,
@@ -92,19 +92,20 @@ struct StatementBody {
 
 /// What happened in a wallet in a period: `opening`, the entries oldest first, `closing`.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets/{id}/statement", tag = "wallets", security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets/{id}/statement", tag = "wallets",
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     params(("id" = Uuid, Path), StatementQuery),
     responses(
         (status = 200, description = "As `format` says; CSV comes as a file, with amounts in major units.",
          content((StatementBody = "application/json"), (String = "text/csv"))),
-        Refused<401>, Refused<404>,
+        Refused<401>, Refused<403>, Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
          description = "`validation_failed`; `statement_too_long`: take a shorter period, or JSON."),
     )
 )]
 async fn get_statement(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiPath(id): ApiPath<WalletId>,
     ApiQuery(query): ApiQuery<StatementQuery>,
 ) -> Result<Response, Problem> {
