@@ -35,7 +35,7 @@ impl Served {
         let keys = Keys::new();
         let services = Callers::of(SERVICE_NAME, &keys.0, &clock);
         let authenticator = testing::authenticator(&people, services.tokens()?, &clock);
-        let services = services.calling("bench").tokens()?.to(SERVICE_NAME);
+        let services = services.calling("transaction-service").tokens()?.to(SERVICE_NAME);
         let config = Config::from_env(&Env::of_process(SERVICE))?;
         let config = Config { database: server.config(database), ..config };
         let router = App::new(config, authenticator, Providers::default(), clock)?.router();

@@ -23,7 +23,7 @@ pub enum Scope {
 impl Scope {
     pub const ALL: [Self; 3] = [Self::WalletsRead, Self::TransactionsRead, Self::TransfersWrite];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::WalletsRead => "wallets:read",
             Self::TransactionsRead => "transactions:read",
@@ -113,6 +113,7 @@ impl<'de> Deserialize<'de> for Scopes {
 /// The scope that a route asks a machine for.
 pub trait Needed: Send + Sync + 'static {
     const SCOPE: Scope;
+    const NAME: &'static str = Self::SCOPE.name();
 }
 
 macro_rules! needed {

@@ -14,12 +14,11 @@ use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
     crypto::sealing::Sealer,
-    http::{TrustedProxies, docs, health::Check, server},
+    http::{RouteInfo, Routes, TrustedProxies, docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
@@ -103,7 +102,7 @@ impl App {
         let checks: Vec<Box<dyn Check>> =
             vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
         let state = AppState::new(&config, &pool, services, clock)?;
-        let api = Router::from(public()).merge(internal::router()).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { config, pool, state, router })
     }
@@ -247,8 +246,8 @@ fn signing(config: &Config, clock: &SharedClock) -> anyhow::Result<(Signer, Toke
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+fn public() -> Routes<AppState> {
+    Routes::new()
         .merge(auth::routes::router())
         .merge(sessions::routes::router())
         .merge(sessions::routes_list::router())
@@ -260,6 +259,16 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(api_keys::routes_token::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
+}
+
+/// That, and what only other services call.
+fn all() -> Routes<AppState> {
+    public().merge(internal::router())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

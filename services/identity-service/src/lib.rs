@@ -30,7 +30,7 @@ mod tidy;
 mod users;
 
 pub use api_keys::config::ApiKeyConfig;
-pub use app::{App, openapi};
+pub use app::{App, openapi, routes};
 pub use kyc::HttpKycConfig;
 pub use notices::config as notice_config;
 pub use passwords::ResetConfig;

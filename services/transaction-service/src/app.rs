@@ -15,12 +15,11 @@ use common_events::{
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
@@ -105,7 +104,7 @@ impl App {
             clock: Arc::clone(&clock),
             handler: Arc::new(Intake { directory: (*state.directory).clone(), clock: Arc::clone(&clock) }),
         };
-        let api = Router::from(public().merge(internal())).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { state, pool, clock, consumer, router })
     }
@@ -176,13 +175,23 @@ impl AppState {
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(transfers::routes::public()).merge(transactions::routes::public())
+fn public() -> Routes<AppState> {
+    Routes::new().merge(transfers::routes::public()).merge(transactions::routes::public())
 }
 
 /// What only other services call, with a token of theirs.
-fn internal() -> OpenApiRouter<AppState> {
+fn internal() -> Routes<AppState> {
     transactions::routes::internal()
+}
+
+/// Both.
+fn all() -> Routes<AppState> {
+    public().merge(internal())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

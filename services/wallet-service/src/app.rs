@@ -14,12 +14,11 @@ use common_events::{
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
@@ -105,7 +104,7 @@ impl App {
             handler: Arc::new(UserEvents::new(state.clone())),
         };
         let issuing = state.issuing()?;
-        let api = Router::from(public().merge(internal())).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { state, consumer, issuing, router })
     }
@@ -204,13 +203,23 @@ impl AppState {
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(wallets::routes::router()).merge(webhooks::routes())
+fn public() -> Routes<AppState> {
+    Routes::new().merge(wallets::routes::router()).merge(webhooks::routes())
 }
 
 /// What only other services call, with a token of theirs.
-fn internal() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(ledger::routes::router()).merge(wallets::internal::router())
+fn internal() -> Routes<AppState> {
+    Routes::new().merge(ledger::routes::router()).merge(wallets::internal::router())
+}
+
+/// Both.
+fn all() -> Routes<AppState> {
+    public().merge(internal())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

@@ -3,11 +3,12 @@
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use common_auth::{CurrentUser, Scope};
-use common_utils::http::{ApiJson, ApiPath, FieldErrors, Problem, ProblemBody, Refused, paging::Page};
+use common_utils::http::{
+    ApiJson, ApiPath, FieldErrors, Problem, ProblemBody, Refused, Routes, paging::Page, routes,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -133,8 +134,8 @@ impl From<Handed> for HandedApiKey {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(rotate))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
 /// One's API keys

@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use common_auth::{Anybody, permissions::ProvedByContent};
 use common_db::constraint;
-use common_utils::http::{Problem, Refused};
+use common_utils::http::{Problem, Refused, Routes, routes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use zeroize::Zeroizing;
 
 use super::{
@@ -63,8 +63,8 @@ pub(crate) struct TokenError {
     error_description: String,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(token))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(token))
 }
 
 /// An API key for an access token
@@ -80,7 +80,12 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         Refused<413>, Refused<503>,
     )
 )]
-async fn token(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+async fn token(
+    State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let by_header = headers.contains_key(header::AUTHORIZATION);
     let exchanged = match read(&headers, &body) {
         Ok(asked) => state.api_keys.exchange(asked).await,

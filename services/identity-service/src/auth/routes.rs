@@ -6,12 +6,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use common_auth::{Anybody, permissions::SignsIn};
 use common_db::idempotency::{self, IdempotencyKey};
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::{SignedIn, policy::PasswordPolicy};
@@ -84,8 +84,8 @@ impl From<SignedIn> for SignedInAnswer {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(register)).routes(routes!(log_in))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(register)).routes(routes!(log_in))
 }
 
 /// Register
@@ -105,6 +105,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 )]
 async fn register(
     State(state): State<AppState>,
+    _: Anybody<SignsIn>,
     headers: HeaderMap,
     origin: Origin,
     ApiJson(request): ApiJson<RegisterRequest>,
@@ -136,6 +137,7 @@ async fn register(
 )]
 async fn log_in(
     State(state): State<AppState>,
+    _: Anybody<SignsIn>,
     origin: Origin,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<SignedInAnswer>, Problem> {

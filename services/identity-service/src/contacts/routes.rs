@@ -4,12 +4,11 @@ use axum::{Json, extract::State, http::StatusCode};
 use common_auth::CurrentUser;
 use common_utils::{
     contact::{Email, PhoneNumber},
-    http::{ApiJson, Problem, ProblemBody, Refused},
+    http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use crate::{
@@ -53,8 +52,8 @@ pub(crate) struct ChangePhoneRequest {
     current_password: SecretString,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(send_email))
         .routes(routes!(confirm_email))
         .routes(routes!(send_phone))

@@ -2,11 +2,10 @@
 
 use axum::{extract::State, http::StatusCode};
 use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use crate::{app::AppState, passwords::routes::current_password};
@@ -18,8 +17,8 @@ pub(crate) struct DeactivateRequest {
     current_password: SecretString,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(deactivate))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(deactivate))
 }
 
 /// Close one's account

@@ -1,12 +1,14 @@
 //! `/api/v1/identity/password/…`.
 
 use axum::{extract::State, http::StatusCode};
-use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
+use common_auth::{
+    Anybody, CurrentUser,
+    permissions::{ProvedByContent, Recovers},
+};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::{error::PasswordChangeError, token::ResetToken};
@@ -54,8 +56,8 @@ pub(crate) fn current_password(password: SecretString) -> Result<SecretString, P
     Ok(password)
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(change_password))
         .routes(routes!(forgot_password))
         .routes(routes!(reset_password))
@@ -101,6 +103,7 @@ async fn change_password(
 )]
 async fn forgot_password(
     State(state): State<AppState>,
+    _: Anybody<Recovers>,
     ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     state.passwords.forgot(&request.identifier).await?;
@@ -122,6 +125,7 @@ async fn forgot_password(
 )]
 async fn reset_password(
     State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
     origin: Origin,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {

@@ -1,12 +1,11 @@
 //! `/api/v1/identity/refresh` and `/logout`.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::LeavingUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
+use common_auth::{Anybody, LeavingUser, permissions::ProvedByContent};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::{IssuedTokens, error::SessionError, token::RefreshToken};
@@ -57,8 +56,8 @@ impl RefreshRequest {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(refresh)).routes(routes!(log_out))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(refresh)).routes(routes!(log_out))
 }
 
 /// Get a new access token
@@ -77,6 +76,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 )]
 async fn refresh(
     State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<Json<TokensAnswer>, Problem> {
     let token = request.token().ok_or(SessionError::Invalid)?;

@@ -80,6 +80,17 @@ async fn only_services_may_ask() {
 }
 
 #[tokio::test]
+async fn who_has_no_use_for_people_does_not_find_them() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    for service in ["wallet-service", "identity-service", "transaction", ""] {
+        for path in [format!("/users/{}", person.id), format!("/users?email={}", person.email)] {
+            assert_eq!(ask(&world, service, &path).await.code(), refusal(403, "forbidden"), "{service:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_wallet_service_reads_identity_data() {
     let (address, _twin) = crate::kyc::twin().await;
     let world = World::with_kyc(crate::support::kyc_at(&address)).await;

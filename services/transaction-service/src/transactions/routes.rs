@@ -2,30 +2,30 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, NaiveDate, Utc};
-use common_auth::{PersonOrMachine, ServiceCaller, scopes::TransactionsRead};
+use common_auth::{PersonOrMachine, ServiceCaller, permissions::ReadTransactions, scopes::TransactionsRead};
 use common_utils::{
     http::{
-        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody,
+        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page},
+        routes,
     },
     ids::{TransactionId, UserId, WalletId},
     money::Money,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
 use super::{Failure, Filter, Position, Status, Transaction, TransactionType};
 use crate::app::AppState;
 
-pub(crate) fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+pub(crate) fn public() -> Routes<AppState> {
+    Routes::new().routes(routes!(list)).routes(routes!(get))
 }
 
-pub(crate) fn internal() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().route("/internal/v1/transactions/{id}", axum::routing::get(get_internal))
+pub(crate) fn internal() -> Routes<AppState> {
+    Routes::new().routes(routes!(get_internal))
 }
 
 /// Who is on the other side.
@@ -153,8 +153,8 @@ fn recorded_times() -> (DateTime<Utc>, DateTime<Utc>) {
     )
 )]
 async fn list(
-    user: PersonOrMachine<TransactionsRead>,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransactionsRead>,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<Page<TransactionBody>>, Problem> {
     let (filter, limit) = (query.filter()?, Limit::new(query.limit));
@@ -174,8 +174,8 @@ async fn list(
     )
 )]
 async fn get(
-    user: PersonOrMachine<TransactionsRead>,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransactionsRead>,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<TransactionBody>, Problem> {
     let transaction = state.transactions.get(user.id, TransactionId::from(id)).await?;
@@ -183,18 +183,24 @@ async fn get(
 }
 
 /// A transaction for another service: as its sender sees it (a deposit as its recipient does), with both owners.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct InternalBody {
     #[serde(flatten)]
     transaction: TransactionBody,
+    #[schema(value_type = Option<Uuid>)]
     from_user_id: Option<UserId>,
+    #[schema(value_type = Option<Uuid>)]
     to_user_id: Option<UserId>,
 }
 
+#[utoipa::path(
+    get, path = "/internal/v1/transactions/{id}", tag = "internal", params(("id" = Uuid, Path)), security(("bearer" = [])),
+    responses((status = 200, body = InternalBody), Refused<401>, Refused<403>, Refused<404>)
+)]
 async fn get_internal(
-    _: ServiceCaller,
     State(state): State<AppState>,
+    _: ServiceCaller<ReadTransactions>,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<InternalBody>, Problem> {
     let transaction = state.transactions.any(TransactionId::from(id)).await?;

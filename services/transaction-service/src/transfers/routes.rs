@@ -11,13 +11,12 @@ use common_db::idempotency::{self, IdempotencyKey};
 use common_utils::{
     config::OpenCurrencies,
     contact::{Email, PhoneNumber},
-    http::{ApiJson, FieldErrors, Problem, ProblemBody},
+    http::{ApiJson, FieldErrors, Problem, ProblemBody, Routes, routes},
     ids::{UserId, WalletId},
     money::Money,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -29,8 +28,8 @@ use crate::{
 
 const LONGEST_NARRATION: usize = 100;
 
-pub(crate) fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(send))
+pub(crate) fn public() -> Routes<AppState> {
+    Routes::new().routes(routes!(send))
 }
 
 /// Who receives the money: exactly one of these.
@@ -151,8 +150,8 @@ impl RecipientBody {
     )
 )]
 async fn send(
-    user: PersonOrMachine<TransfersWrite>,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransfersWrite>,
     headers: HeaderMap,
     ApiJson(body): ApiJson<TransferBody>,
 ) -> Result<Response, Problem> {

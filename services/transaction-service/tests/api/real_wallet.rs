@@ -63,7 +63,8 @@ impl RealWallet {
             "legs": [{"debit": {"platform": "provider_settlement:providus"}, "credit": {"walletId": opened.id()},
                       "amount": {"amount": 100_000, "currency": "NGN"}}]
         }]});
-        let service = world.services.calling(wallet_service::SERVICE_NAME).mint("test").unwrap();
+        let services = world.services.calling(wallet_service::SERVICE_NAME);
+        let service = services.mint("transaction-service").unwrap();
         let funded = self.call("POST", "/internal/v1/postings", &service, &funding).await;
         assert_eq!(funded.body["results"][0]["outcome"], "posted", "{}", funded.body);
         Customer { person, wallet: opened.id(), number: String::new(), token }

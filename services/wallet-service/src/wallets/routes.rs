@@ -11,15 +11,15 @@ use common_auth::{CurrentUser, PersonOrMachine, scopes::WalletsRead};
 use common_db::idempotency::{self, RepeatableCall};
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused,
+        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page, PageQuery},
+        routes,
     },
     ids::WalletId,
     money::{Currency, Money},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -29,8 +29,8 @@ use crate::{
     ledger::{self, Direction, Entry, Freeze, Order, PublicStatus},
 };
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(list_wallets, open_wallet))
         .routes(routes!(get_wallet))
         .routes(routes!(get_balance))

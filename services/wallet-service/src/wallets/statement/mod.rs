@@ -18,14 +18,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{PersonOrMachine, scopes::WalletsRead};
 use common_utils::{
     http::{
-        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused,
+        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page},
+        routes,
     },
     ids::WalletId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -39,8 +39,8 @@ const LONGEST_PERIOD: TimeDelta = TimeDelta::days(366);
 /// A file is made in memory, and this many entries are some megabytes.
 const MOST_IN_A_FILE: u16 = 10_000;
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(get_statement))
+pub(super) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(get_statement))
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]

@@ -42,7 +42,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) state: AppState,
     signer: TokenSigner,
-    services: Callers,
+    pub(crate) services: Callers,
     router: Router,
     _keys: TempDir,
 }
@@ -139,7 +139,7 @@ impl World {
         self.send(request).await
     }
 
-    /// As another service of the platform.
+    /// As the service that asks for it.
     pub(crate) async fn internal_get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path, &self.service_token(), None)).await
     }
@@ -148,8 +148,10 @@ impl World {
         self.send(request(Method::POST, path, &self.service_token(), Some(body))).await
     }
 
-    pub(crate) async fn internal_put(&self, path: &str, body: &Value) -> Answer {
-        self.send(request(Method::PUT, path, &self.service_token(), Some(body))).await
+    /// As the service through which staff give orders.
+    pub(crate) async fn order(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let token = self.services.mint("admin-service").unwrap();
+        self.send(request(method, path, &token, Some(body))).await
     }
 
     pub(crate) fn service_token(&self) -> String {
