@@ -126,17 +126,19 @@ impl Book {
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     book: Arc<Mutex<Book>>,
-    /// It plays both, and is called as either.
-    tokens: [ServiceTokens; 2],
+    /// It plays both and is called as either, in the test's time, and by a program in the real one.
+    tokens: Arc<[ServiceTokens]>,
     pub(crate) url: String,
 }
 
 impl Peers {
-    pub(crate) async fn start(services: &Callers, key: PublicKey) -> Self {
+    pub(crate) async fn start(services: [&Callers; 2], key: PublicKey) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let tokens =
-            ["identity-service", "wallet-service"].map(|name| services.calling(name).tokens().unwrap());
+        let played = services.map(|times| {
+            ["identity-service", "wallet-service"].map(|name| times.calling(name).tokens().unwrap())
+        });
+        let tokens = played.into_iter().flatten().collect();
         let peers = Self { book: Arc::default(), tokens, url };
         let router = Router::new()
             .route("/.well-known/jwks.json", get(async move || Json(JwkSet::of([&key]))))

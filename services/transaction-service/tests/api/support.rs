@@ -16,7 +16,7 @@ use common_auth::{
 use common_db::{PgPool, testing::TestDb};
 use common_events::testing::{no_kafka, no_redis};
 use common_utils::{
-    clock::{Clock, ManualClock, SharedClock},
+    clock::{Clock, ManualClock, SharedClock, SystemClock},
     config::ListenConfig,
     ids::{self, UserId},
 };
@@ -103,7 +103,8 @@ impl World {
         let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
         let signer = TokenSigner::ephemeral().unwrap();
         let authenticator = auth::authenticator(&signer, services.tokens().unwrap(), &shared);
-        let peers = Peers::start(&services, signer.public_key().clone()).await;
+        let programs = Callers::of(SERVICE_NAME, keys.path(), &SystemClock::shared());
+        let peers = Peers::start([&services, &programs], signer.public_key().clone()).await;
         let mut config = config(&db, &peers.url, &keys);
         adjust(&mut config);
         let router = App::new(config.clone(), authenticator.clone(), shared).unwrap().router();
