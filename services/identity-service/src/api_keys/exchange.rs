@@ -9,7 +9,7 @@ use common_auth::{Claims, Scopes, claims::MACHINE_AUDIENCE};
 use uuid::Uuid;
 
 use super::{ApiKeys, entity::Presented, error::ExchangeError, repo, text::KeyText};
-use crate::metrics;
+use crate::{metrics, sessions::AccessTokens};
 
 /// What a client asks for, as it was sent.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl ApiKeys {
         now: DateTime<Utc>,
     ) -> Result<MachineToken, ExchangeError> {
         let expires_in = self.access.longest().min(until - now).num_seconds();
-        let (iat, nbf) = self.access.dates(now);
+        let (iat, nbf) = AccessTokens::dates(now);
         let claims = Claims {
             iss: self.access.issuer.clone(),
             aud: MACHINE_AUDIENCE.to_owned(),

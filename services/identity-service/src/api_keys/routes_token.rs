@@ -110,21 +110,18 @@ impl From<MachineToken> for TokenAnswer {
 }
 
 fn refused(error: ExchangeError, by_header: bool) -> Result<Response, Problem> {
-    let (status, code) = match &error {
+    let error_description = error.to_string();
+    let (status, code) = match error {
         ExchangeError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         ExchangeError::UnsupportedGrant => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         ExchangeError::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
         ExchangeError::InvalidClient | ExchangeError::Inactive => {
             (StatusCode::UNAUTHORIZED, "invalid_client")
         }
-        ExchangeError::Signing(_) => return Err(Problem::internal(error)),
-        ExchangeError::Database(_) => {
-            let ExchangeError::Database(error) = error else { return Err(Problem::internal(error)) };
-            return Err(constraint::problem(error));
-        }
+        ExchangeError::Signing(error) => return Err(Problem::internal(error)),
+        ExchangeError::Database(error) => return Err(constraint::problem(error)),
     };
-    let mut answer =
-        (status, Json(TokenError { error: code, error_description: error.to_string() })).into_response();
+    let mut answer = (status, Json(TokenError { error: code, error_description })).into_response();
     if status == StatusCode::UNAUTHORIZED && by_header {
         let challenge = HeaderValue::from_static(r#"Basic realm="wallet-platform""#);
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

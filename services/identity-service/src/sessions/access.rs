@@ -59,7 +59,7 @@ impl AccessTokens {
     }
 
     /// `iat` and `nbf` of a token that is signed now.
-    pub(crate) fn dates(&self, now: DateTime<Utc>) -> (i64, i64) {
+    pub(crate) fn dates(now: DateTime<Utc>) -> (i64, i64) {
         let iat = now.timestamp();
         (iat, iat.saturating_sub(CLOCK_SKEW_SECONDS))
     }
@@ -73,7 +73,7 @@ impl AccessTokens {
     ) -> Result<IssuedTokens, SessionError> {
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_in = lifetime.min((session.expires_at - now).num_seconds());
-        let (iat, nbf) = self.dates(now);
+        let (iat, nbf) = Self::dates(now);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: AUDIENCE.to_owned(),
