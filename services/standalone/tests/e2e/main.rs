@@ -11,7 +11,6 @@ mod contract;
 mod crash;
 mod customers;
 mod deployment;
-mod machines;
 mod main_job;
 #[path = "../support/monitoring/mod.rs"]
 mod monitoring;
