@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = run(cli.command.unwrap_or_default(), &env).await;
+    let outcome = Box::pin(run(cli.command.unwrap_or_default(), &env)).await;
     telemetry.flush();
     outcome
 }
