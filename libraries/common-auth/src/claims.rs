@@ -4,7 +4,10 @@ use common_utils::ids::UserId;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::Role;
+use crate::{
+    Role,
+    proof::{Assurance, Method, known_assurance, known_methods},
+};
 
 pub const AUDIENCE: &str = "wallet-api";
 pub const DEFAULT_ISSUER: &str = "wallet-platform";
@@ -26,6 +29,33 @@ pub struct Claims {
     pub exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
+    /// By which methods the session's owner proved who they are (RFC 8176). Those that this release does not know are passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_methods")]
+    pub amr: Vec<Method>,
+    /// How much that is worth. The lowest in tokens of before November 2026.
+    #[serde(default, deserialize_with = "known_assurance")]
+    pub acr: Assurance,
+    /// When they last did, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// When they last told their transaction PIN, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin_time: Option<i64>,
+    /// What else than the password they could have proved it by when the token was signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_methods")]
+    pub factors: Vec<Method>,
+}
+
+impl Claims {
+    /// A token of before November 2026 tells no more than when it was signed.
+    pub fn proved_at(&self) -> i64 {
+        self.auth_time.unwrap_or(self.iat)
+    }
+
+    /// Whether the password alone is not enough from them.
+    pub fn has_second_factor(&self) -> bool {
+        self.factors.iter().any(|method| method.is_second_factor())
+    }
 }
 
 fn known_roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {

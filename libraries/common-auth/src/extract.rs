@@ -3,6 +3,7 @@
 //! - [`CurrentUser`]: anybody who is signed in;
 //! - [`LeavingUser`]: the same, or somebody who has just signed out;
 //! - [`Staff<P>`]: somebody whose role has the permission `P`;
+//! - [`StepUp<R>`](crate::StepUp): somebody who has proved a moment ago who they are;
 //! - [`ServiceCaller`]: another service, on `/internal/v1`.
 
 use std::{marker::PhantomData, sync::Arc};

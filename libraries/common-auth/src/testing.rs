@@ -11,6 +11,7 @@ use common_utils::{
 use crate::{
     Authenticator, Claims, Role,
     claims::{AUDIENCE, DEFAULT_ISSUER},
+    proof::{Assurance, Method},
     service_token::ServiceTokens,
     signing::TokenSigner,
     verify::TokenVerifier,
@@ -23,7 +24,7 @@ pub fn authenticator(signer: &TokenSigner, services: ServiceTokens, clock: &Shar
     Authenticator { tokens: Arc::new(tokens), services }
 }
 
-/// A customer who signed in now, for a quarter of an hour.
+/// A customer who signed in now with a password, for a quarter of an hour.
 pub fn claims(user: UserId, now: DateTime<Utc>) -> Claims {
     let iat = now.timestamp();
     Claims {
@@ -36,5 +37,10 @@ pub fn claims(user: UserId, now: DateTime<Utc>) -> Claims {
         iat,
         exp: iat + 900,
         nbf: None,
+        amr: vec![Method::Password],
+        acr: Assurance::Aal1,
+        auth_time: Some(iat),
+        pin_time: None,
+        factors: Vec::new(),
     }
 }

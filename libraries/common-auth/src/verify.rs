@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common_utils::{clock::SharedClock, http::Problem};
 use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
 use quick_cache::sync::Cache;
@@ -137,6 +137,11 @@ impl TokenVerifier {
     /// What is taken back before it expires.
     pub fn revocations(&self) -> &Arc<Revocations> {
         &self.revoked
+    }
+
+    /// The time that tokens are held against.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     pub fn lifetime(&self) -> TimeDelta {

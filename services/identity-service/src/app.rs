@@ -30,6 +30,7 @@ use crate::{
     contacts::{self, Contacts},
     crypto::pii::PiiKeys,
     deactivation::{self, Deactivation},
+    factors::{self, Factors, Secrets},
     guard::Guard,
     internal, jwks, keys,
     kyc::{self, HttpKycProvider, Kyc},
@@ -54,6 +55,7 @@ pub(crate) struct AppState {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
+    pub(crate) factors: Factors,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -85,6 +87,7 @@ impl App {
         registry::register_on_start(env, SERVICE_NAME).await?;
         let pool = pool::connect(SERVICE_NAME, &config.database);
         kyc::require_key(&pool, &config.keys_dir).await?;
+        factors::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
         let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
         Self::on(pool, config, services, clock)
@@ -153,6 +156,19 @@ impl AppState {
         let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
+        let factors = Factors {
+            pool: pool.clone(),
+            clock: Arc::clone(&clock),
+            users: users.clone(),
+            sessions: sessions.clone(),
+            proofs: proofs.clone(),
+            allowances: allowances.clone(),
+            guard: guard.clone(),
+            notices: notices.clone(),
+            secrets: Secrets::load_or_create(&config.keys_dir)?,
+            allowed: config.second_factors,
+            issuer: config.totp_issuer.clone(),
+        };
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -165,6 +181,7 @@ impl AppState {
                 codes: codes.clone(),
                 notices: notices.clone(),
                 guard: guard.clone(),
+                factors: factors.clone(),
             },
             contacts: Contacts {
                 pool: pool.clone(),
@@ -206,6 +223,7 @@ impl AppState {
             clock,
             users,
             sessions,
+            factors,
         })
     }
 
@@ -246,6 +264,7 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(contacts::routes::router())
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
+        .merge(factors::routes::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    /// Whose codes an authenticator app says they are.
+    pub totp_issuer: String,
     /// Who is believed where a call comes from.
     pub trusted_proxies: TrustedProxies,
 }
@@ -74,6 +76,7 @@ impl Config {
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
             },
+            totp_issuer: env.text("TOTP_ISSUER", "Wallet"),
             trusted_proxies: TrustedProxies::from_env(env)?,
         };
         config.check()?;
@@ -90,6 +93,9 @@ impl Config {
         if self.kyc.timeout.is_zero() || self.kyc.timeout > LONGEST_KYC_WAIT {
             let longest = LONGEST_KYC_WAIT.as_secs();
             return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
+        if self.totp_issuer.is_empty() || self.totp_issuer.contains(':') {
+            return Err(ConfigError::new("TOTP_ISSUER must be a name without a colon"));
         }
         Ok(())
     }

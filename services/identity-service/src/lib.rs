@@ -2,7 +2,8 @@
 //!
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
-//! `passwords` (changing and resetting), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `passwords` (changing and resetting), `factors` (second factors, and proving once more who one is),
+//! `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
@@ -15,6 +16,7 @@ pub mod config;
 mod contacts;
 mod crypto;
 mod deactivation;
+mod factors;
 mod guard;
 mod import;
 mod internal;

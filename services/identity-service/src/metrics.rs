@@ -12,8 +12,18 @@ const HELD_BACK: &str = "wallet_identity_logins_held_back_total";
 const ACCOUNTS_LOCKED: &str = "wallet_identity_accounts_locked_total";
 const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
 const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
+const FACTOR_CHECKS: &str = "wallet_identity_second_factor_checks_total";
 
-const LOGIN_OUTCOMES: [&str; 5] = ["success", "invalid_credentials", "inactive", "held_back", "error"];
+const CHECKED_METHODS: [&str; 2] = ["totp", "recovery"];
+const LOGIN_OUTCOMES: [&str; 7] = [
+    "success",
+    "second_factor_asked",
+    "invalid_credentials",
+    "invalid_code",
+    "inactive",
+    "held_back",
+    "error",
+];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
 const END_REASONS: [&str; 5] = ["logout", "ended", "reuse", "password_changed", "deactivated"];
 const KYC_OUTCOMES: [&str; 8] =
@@ -45,12 +55,27 @@ pub(crate) fn register() {
     for outcome in KYC_OUTCOMES {
         counter!(KYC_CHECKS, "service" => SERVICE, "outcome" => outcome).increment(0);
     }
+    describe_counter!(
+        FACTOR_CHECKS,
+        "Second factors that were given, by method and whether they were right."
+    );
+    for method in CHECKED_METHODS {
+        for outcome in ["right", "wrong"] {
+            counter!(FACTOR_CHECKS, "service" => SERVICE, "method" => method, "outcome" => outcome)
+                .increment(0);
+        }
+    }
     counter!(REGISTRATIONS, "service" => SERVICE).increment(0);
     counter!(REFRESH_REUSE, "service" => SERVICE).increment(0);
 }
 
 pub(crate) fn login(outcome: &'static str) {
     counter!(LOGINS, "service" => SERVICE, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn factor_checked(method: &'static str, right: bool) {
+    let outcome = if right { "right" } else { "wrong" };
+    counter!(FACTOR_CHECKS, "service" => SERVICE, "method" => method, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn registered() {

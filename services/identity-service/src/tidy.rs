@@ -29,6 +29,7 @@ async fn round(state: &AppState) {
     told("codes", state.contacts.codes.purge().await);
     told("allowances", state.contacts.allowances.purge().await);
     told("tokens to reset passwords", state.passwords.purge().await);
+    told("sign-ins that were not gone on with", state.factors.purge().await);
     told("failed logins", state.auth.guard.purge().await);
 }
 

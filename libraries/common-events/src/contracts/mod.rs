@@ -177,6 +177,8 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserPasswordChanged>(),
         Contract::of::<SessionEnded>(),
         Contract::of::<UserLocked>(),
+        Contract::of::<UserFactorAdded>(),
+        Contract::of::<UserFactorRemoved>(),
         Contract::of::<WalletCreated>(),
         Contract::of::<WalletFrozen>(),
         Contract::of::<WalletUnfrozen>(),

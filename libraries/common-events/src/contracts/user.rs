@@ -107,6 +107,24 @@ events! { Topic::User, SessionEndSnapshot, "user", user_id:
     SessionEnded = "identity.session.ended";
 }
 
+/// What somebody proves who they are with beside the password. Nothing about what it holds leaves identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FactorSnapshot {
+    pub user_id: Uuid,
+    /// `totp` (an authenticator app), `passkey`, `device`, and more of the kind.
+    #[schemars(example = &"totp")]
+    pub factor: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, FactorSnapshot, "user", user_id:
+    /// A person is asked for another factor from now on, beside the password or in its place.
+    UserFactorAdded = "identity.user.factor_added";
+    /// A person is no longer asked for a factor.
+    UserFactorRemoved = "identity.user.factor_removed";
+}
+
 /// Sign-ins that are held back because too many have failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,3 +1,4 @@
-//! Personal data at rest.
+//! Personal data at rest, and what only its holder can present.
 
 pub(crate) mod pii;
+pub(crate) mod token;

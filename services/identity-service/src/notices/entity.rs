@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     PasswordChanged,
     ContactChanged,
     AccountDeactivated,
+    FactorChanged,
+    RecoveryCodeUsed,
 }
 
 impl Kind {
@@ -77,6 +79,8 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::ContactChanged => "contact_changed",
             Self::AccountDeactivated => "account_deactivated",
+            Self::FactorChanged => "factor_changed",
+            Self::RecoveryCodeUsed => "recovery_code_used",
         }
     }
 }

@@ -1,12 +1,25 @@
 //! What people are told. An SMS is short; none says more about an account than its recipient may know.
 
 use chrono::{DateTime, Utc};
+use common_auth::Method;
 use zeroize::Zeroizing;
 
 use super::entity::{Channel, Content, Kind, Message, WORTH_READING};
 use crate::users::Identifier;
 
 const ASK: &str = "If this was not you, reset your password and tell support at once.";
+
+/// As people call it.
+fn shown(method: Method) -> &'static str {
+    match method {
+        Method::Password => "your password",
+        Method::Totp => "an authenticator app",
+        Method::Recovery => "new recovery codes",
+        Method::Passkey => "a passkey",
+        Method::Device => "a phone",
+        Method::Pin => "your transaction PIN",
+    }
+}
 
 impl Message {
     fn new(kind: Kind, to: &Identifier, subject: &str, text: String, expires_at: DateTime<Utc>) -> Self {
@@ -52,6 +65,21 @@ impl Message {
              If this was not you, tell support at once."
         );
         Self::new(Kind::ContactChanged, old, "Your account was changed", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn factor_added(to: &Identifier, method: Method, now: DateTime<Utc>) -> Self {
+        let text = format!("From now on you can sign in with: {}. {ASK}", shown(method));
+        Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn factor_removed(to: &Identifier, method: Method, now: DateTime<Utc>) -> Self {
+        let text = format!("You no longer sign in with: {}. {ASK}", shown(method));
+        Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn recovery_code_used(to: &Identifier, left: i64, now: DateTime<Utc>) -> Self {
+        let text = format!("One of your recovery codes was used; {left} are left. {ASK}");
+        Self::new(Kind::RecoveryCodeUsed, to, "A recovery code was used", text, now + WORTH_READING)
     }
 
     pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {

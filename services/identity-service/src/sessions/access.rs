@@ -42,9 +42,15 @@ impl Signer {
 /// What somebody gets who signed in.
 #[derive(Debug)]
 pub(crate) struct IssuedTokens {
-    pub(crate) access: String,
+    pub(crate) access: AccessToken,
     pub(crate) refresh: RefreshToken,
-    /// Seconds until the access token expires.
+}
+
+/// What somebody gets whose session goes on with what it has.
+#[derive(Debug)]
+pub(crate) struct AccessToken {
+    pub(crate) token: String,
+    /// Seconds until it expires.
     pub(crate) expires_in: i64,
 }
 
@@ -62,9 +68,8 @@ impl AccessTokens {
         &self,
         user: &User,
         session: &Session,
-        refresh: RefreshToken,
         now: DateTime<Utc>,
-    ) -> Result<IssuedTokens, SessionError> {
+    ) -> Result<AccessToken, SessionError> {
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_in = lifetime.min((session.expires_at - now).num_seconds());
         let iat = now.timestamp();
@@ -78,8 +83,13 @@ impl AccessTokens {
             iat,
             exp: iat.saturating_add(expires_in),
             nbf: Some(iat.saturating_sub(CLOCK_SKEW_SECONDS)),
+            amr: session.proof.methods.iter().copied().collect(),
+            acr: session.proof.assurance(),
+            auth_time: Some(session.proof.at.timestamp()),
+            pin_time: session.pin_at.map(|at| at.timestamp()),
+            factors: user.factors.iter().copied().collect(),
         };
-        let access = self.signer.sign(&claims).map_err(SessionError::Signing)?;
-        Ok(IssuedTokens { access, refresh, expires_in })
+        let token = self.signer.sign(&claims).map_err(SessionError::Signing)?;
+        Ok(AccessToken { token, expires_in })
     }
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
-use super::{IssuedTokens, error::SessionError, token::RefreshToken};
+use super::{AccessToken, IssuedTokens, error::SessionError, token::RefreshToken};
 use crate::app::AppState;
 
 /// An access token for the calls, and a refresh token for the next access token.
@@ -32,10 +32,40 @@ impl From<IssuedTokens> for TokensBody {
     fn from(tokens: IssuedTokens) -> Self {
         Self {
             token_type: "Bearer",
-            access_token: tokens.access,
+            access_token: tokens.access.token,
             refresh_token: tokens.refresh.encode(),
-            expires_in: tokens.expires_in,
+            expires_in: tokens.access.expires_in,
         }
+    }
+}
+
+/// Another access token of the same session, whose refresh token stays the one that it is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AccessToken)]
+pub(crate) struct AccessTokenBody {
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    access_token: String,
+    /// Seconds until it expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+}
+
+impl From<AccessToken> for AccessTokenBody {
+    fn from(access: AccessToken) -> Self {
+        Self { token_type: "Bearer", access_token: access.token, expires_in: access.expires_in }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessTokenAnswer {
+    tokens: AccessTokenBody,
+}
+
+impl From<AccessToken> for AccessTokenAnswer {
+    fn from(access: AccessToken) -> Self {
+        Self { tokens: access.into() }
     }
 }
 

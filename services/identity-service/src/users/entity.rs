@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use common_auth::Role;
+use common_auth::{Method, Role};
 use common_utils::{
     contact::{Email, PhoneNumber},
     ids::UserId,
@@ -64,6 +64,8 @@ pub(crate) struct User {
     /// Roles that only a newer release knows: they allow nothing here, and are kept and told as they are.
     pub(crate) other_roles: Vec<String>,
     pub(crate) status: UserStatus,
+    /// What they prove who they are with beside the password.
+    pub(crate) factors: BTreeSet<Method>,
     pub(crate) created_at: DateTime<Utc>,
 }
 
@@ -118,6 +120,7 @@ impl User {
             roles: [Role::User].into_iter().chain(staff_role).collect(),
             other_roles: Vec::new(),
             status: UserStatus::Active,
+            factors: BTreeSet::new(),
             created_at: now,
         }
     }
@@ -130,6 +133,23 @@ impl User {
 
     pub(crate) fn is_active(&self) -> bool {
         self.status == UserStatus::Active
+    }
+
+    /// What is asked for beside their password; where there is nothing, the password is enough.
+    pub(crate) fn second_factors(&self) -> Vec<Method> {
+        self.factors.iter().copied().filter(|method| method.is_second_factor()).collect()
+    }
+
+    pub(crate) fn add_factor(&mut self, method: Method) {
+        self.factors.insert(method);
+    }
+
+    /// Recovery codes are for who has lost what they sign in with: they go with the last of it.
+    pub(crate) fn remove_factor(&mut self, method: Method) {
+        self.factors.remove(&method);
+        if self.second_factors() == [Method::Recovery] {
+            self.factors.remove(&Method::Recovery);
+        }
     }
 
     pub(crate) fn change_profile(&mut self, change: ProfileChange) -> Result<Outcome, NamesVerified> {

@@ -19,7 +19,7 @@ async fn the_keys_are_published_at_both_addresses() {
         assert_eq!(answer.body, serde_json::to_value(JwkSet::of([own.public_key()])).unwrap());
         assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     }
-    for file in ["jwt_ed25519.pem", "pii.key", "contacts.key"] {
+    for file in ["jwt_ed25519.pem", "pii.key", "contacts.key", "factors.key"] {
         let mode = std::fs::metadata(world.keys.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
@@ -45,6 +45,11 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
             "/api/v1/identity/me/email/confirm",
             "/api/v1/identity/me/phone",
             "/api/v1/identity/me/phone/confirm",
+            "/api/v1/identity/mfa",
+            "/api/v1/identity/mfa/recovery-codes",
+            "/api/v1/identity/mfa/totp",
+            "/api/v1/identity/mfa/totp/confirm",
+            "/api/v1/identity/mfa/verify",
             "/api/v1/identity/password/change",
             "/api/v1/identity/password/forgot",
             "/api/v1/identity/password/reset",
@@ -52,6 +57,7 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
             "/api/v1/identity/register",
             "/api/v1/identity/sessions",
             "/api/v1/identity/sessions/{id}",
+            "/api/v1/identity/step-up",
             "/api/v1/identity/verification/email/confirm",
             "/api/v1/identity/verification/email/send",
             "/api/v1/identity/verification/phone/confirm",
@@ -124,6 +130,7 @@ async fn it_counts_from_zero() {
         "wallet_identity_logins_held_back_total{service=\"identity\",by=\"source\"}",
         "wallet_identity_accounts_locked_total{service=\"identity\"}",
         "wallet_identity_sources_blocked_total{service=\"identity\"}",
+        "wallet_identity_second_factor_checks_total{service=\"identity\",method=\"totp\",outcome=\"wrong\"}",
     ] {
         assert!(page.contains(series), "{series} is not in\n{page}");
     }

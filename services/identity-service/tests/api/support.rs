@@ -106,6 +106,7 @@ impl World {
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            totp_issuer: "Wallet".to_owned(),
             trusted_proxies: TrustedProxies::default(),
         };
         adjust(&mut config);

@@ -1,4 +1,5 @@
-//! The token with which a forgotten password is reset: 256 random bits, stored as SHA-256.
+//! What only its holder can present, once: 256 random bits, stored as SHA-256. A forgotten password is reset with one, and a sign-in
+//! goes on with one where a second factor is asked for.
 
 use std::fmt;
 
@@ -9,9 +10,9 @@ use zeroize::Zeroizing;
 const BYTES: usize = 32;
 
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct ResetToken(Zeroizing<[u8; BYTES]>);
+pub(crate) struct SecretToken(Zeroizing<[u8; BYTES]>);
 
-impl ResetToken {
+impl SecretToken {
     pub(crate) fn random() -> Self {
         Self(Zeroizing::new(rand::random()))
     }
@@ -32,9 +33,9 @@ impl ResetToken {
     }
 }
 
-impl fmt::Debug for ResetToken {
+impl fmt::Debug for SecretToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResetToken(…)")
+        f.write_str("SecretToken(…)")
     }
 }
 
@@ -44,12 +45,12 @@ mod tests {
 
     #[test]
     fn a_token_is_read_back_and_does_not_print() {
-        let token = ResetToken::random();
-        assert_eq!(ResetToken::parse(&token.encode()).unwrap(), token);
-        assert_ne!(ResetToken::random().hash(), token.hash());
+        let token = SecretToken::random();
+        assert_eq!(SecretToken::parse(&token.encode()).unwrap(), token);
+        assert_ne!(SecretToken::random().hash(), token.hash());
         for wrong in ["", "abc", &format!("{}A", *token.encode()), "🙂"] {
-            assert!(ResetToken::parse(wrong).is_none(), "{wrong:?}");
+            assert!(SecretToken::parse(wrong).is_none(), "{wrong:?}");
         }
-        assert_eq!(format!("{token:?}"), "ResetToken(…)");
+        assert_eq!(format!("{token:?}"), "SecretToken(…)");
     }
 }

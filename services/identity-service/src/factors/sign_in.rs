@@ -1,0 +1,92 @@
+//! The second half of a sign-in: a code for a challenge.
+//!
+//! A wrong code is a sign-in that failed, and is counted as a wrong password is (`guard`): before it is looked at, and beside the attempts of
+//! the challenge. The right password alone ends no count: else whoever knows it would guess codes without end.
+
+use common_auth::Method;
+use common_db::Op;
+
+use super::{
+    Evidence, Factors, active_in_op,
+    challenge::{self, Challenge},
+    error::FactorError,
+    repo,
+};
+use crate::{
+    auth::SignedIn,
+    crypto::token::SecretToken,
+    guard::Attempt,
+    metrics,
+    sessions::{Origin, Proof},
+    users::entity::User,
+};
+
+impl Factors {
+    /// For somebody who has just proved `methods`, and whose row is locked.
+    pub(crate) async fn challenge_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        methods: &[Method],
+    ) -> sqlx::Result<Challenge> {
+        let (challenge, now) = (Challenge::for_user(user), self.clock.now());
+        let expires_at = now + challenge::LIFETIME;
+        repo::make_room_in_op(op, user.id, challenge::MOST_OPEN - 1).await?;
+        repo::insert_challenge_in_op(op, user.id, &challenge.token, methods, (now, expires_at)).await?;
+        Ok(challenge)
+    }
+
+    /// Signs in who holds the challenge and gives their second factor.
+    pub(crate) async fn complete(
+        &self,
+        token: &SecretToken,
+        evidence: Evidence,
+        origin: &Origin,
+    ) -> Result<SignedIn, FactorError> {
+        let owner = repo::find_owner(&self.pool, token, self.clock.now()).await?;
+        let user = self.users.get(owner.ok_or(FactorError::ChallengeExpired)?).await?;
+        let attempt = self.guard.attempt(user.email.as_str(), Some(user.id), origin).await?;
+        let result = self.try_to_complete(user, token, &evidence, (&attempt, origin)).await;
+        match &result {
+            Ok(SignedIn { user, .. }) => {
+                metrics::login("success");
+                self.notices.wake();
+                tracing::info!(user_id = %user.id, method = evidence.method().name(), "logged in");
+            }
+            Err(FactorError::Wrong) => metrics::login("invalid_code"),
+            Err(_) => self.guard.take_back(&attempt, false).await?,
+        }
+        result
+    }
+
+    async fn try_to_complete(
+        &self,
+        user: User,
+        token: &SecretToken,
+        evidence: &Evidence,
+        (attempt, origin): (&Attempt, &Origin),
+    ) -> Result<SignedIn, FactorError> {
+        let now = self.clock.now();
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = active_in_op(&mut op, user.id).await?;
+        let found = repo::find_challenge_locked_in_op(&mut op, token).await?;
+        let mut challenge = found.ok_or(FactorError::ChallengeExpired)?;
+        if !challenge.attempt(now) {
+            return Err(FactorError::ChallengeExpired);
+        }
+        if !user.factors.contains(&evidence.method()) {
+            return Err(FactorError::NotAccepted(user.second_factors()));
+        }
+        if !self.check_in_op(&mut op, &user, evidence).await? {
+            repo::count_attempt_in_op(&mut op, token, challenge.attempts).await?;
+            op.commit().await?;
+            return Err(FactorError::Wrong);
+        }
+        repo::delete_challenge_in_op(&mut op, token).await?;
+        self.guard.succeeded_in_op(&mut op, attempt, &user, origin).await?;
+        let methods = challenge.methods.into_iter().chain([evidence.method()]);
+        let tokens = self.sessions.open_in_op(&mut op, &user, origin, Proof::by(methods, now)).await?;
+        op.commit().await?;
+        Ok(SignedIn { user, tokens })
+    }
+}
