@@ -62,6 +62,7 @@ async fn what_is_public_needs_no_token() {
     for path in [
         "/api/v1/identity/register",
         "/api/v1/identity/login",
+        "/api/v1/identity/mfa/verify",
         "/api/v1/identity/refresh",
         "/api/v1/identity/password/forgot",
         "/api/v1/identity/password/reset",
@@ -85,6 +86,9 @@ async fn everything_else_needs_one_however_it_is_spelt() {
         "/api/v1/identity/logout",
         "/api/v1/identity/login/",
         "/api/v1/identity/login/x",
+        "/api/v1/identity/mfa/totp",
+        "/api/v1/identity/mfa/verify/x",
+        "/api/v1/identity/step-up",
         "/api/v1/identity/password/change",
         "/api/v1/identity/login/../me",
         "/api/v1/identity/login/%2e%2e/me",

@@ -37,6 +37,7 @@ use crate::{
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
     passwords::{self, PasswordChanges, proof::Proofs},
+    pin::{self, Pins},
     sessions::{self, AccessTokens, OwnRecord, Sessions, Signer},
     tidy,
     users::{self, Users},
@@ -56,6 +57,7 @@ pub(crate) struct AppState {
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
     pub(crate) factors: Factors,
+    pub(crate) pins: Pins,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -169,6 +171,14 @@ impl AppState {
             allowed: config.second_factors,
             issuer: config.totp_issuer.clone(),
         };
+        let pins = Pins {
+            pool: pool.clone(),
+            clock: Arc::clone(&clock),
+            passwords: passwords.clone(),
+            proofs: proofs.clone(),
+            sessions: sessions.clone(),
+            notices: notices.clone(),
+        };
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -224,6 +234,7 @@ impl AppState {
             users,
             sessions,
             factors,
+            pins,
         })
     }
 
@@ -265,6 +276,7 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
         .merge(factors::routes::router())
+        .merge(pin::routes::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }

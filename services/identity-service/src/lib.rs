@@ -3,7 +3,7 @@
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
 //! `passwords` (changing and resetting), `factors` (second factors, and proving once more who one is),
-//! `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `pin` (the transaction PIN), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
@@ -26,6 +26,7 @@ mod kyc;
 mod metrics;
 mod notices;
 mod passwords;
+mod pin;
 mod sessions;
 mod tidy;
 mod users;

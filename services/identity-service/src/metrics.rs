@@ -12,6 +12,7 @@ const HELD_BACK: &str = "wallet_identity_logins_held_back_total";
 const ACCOUNTS_LOCKED: &str = "wallet_identity_accounts_locked_total";
 const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
 const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
+const PIN_CHECKS: &str = "wallet_identity_pin_checks_total";
 const FACTOR_CHECKS: &str = "wallet_identity_second_factor_checks_total";
 
 const CHECKED_METHODS: [&str; 2] = ["totp", "recovery"];
@@ -65,6 +66,13 @@ pub(crate) fn register() {
                 .increment(0);
         }
     }
+    describe_counter!(
+        PIN_CHECKS,
+        "Transaction PINs that were given: right, wrong, or not looked at because the PIN is locked."
+    );
+    for outcome in ["right", "wrong", "locked"] {
+        counter!(PIN_CHECKS, "service" => SERVICE, "outcome" => outcome).increment(0);
+    }
     counter!(REGISTRATIONS, "service" => SERVICE).increment(0);
     counter!(REFRESH_REUSE, "service" => SERVICE).increment(0);
 }
@@ -76,6 +84,10 @@ pub(crate) fn login(outcome: &'static str) {
 pub(crate) fn factor_checked(method: &'static str, right: bool) {
     let outcome = if right { "right" } else { "wrong" };
     counter!(FACTOR_CHECKS, "service" => SERVICE, "method" => method, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn pin_checked(outcome: &'static str) {
+    counter!(PIN_CHECKS, "service" => SERVICE, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn registered() {

@@ -179,6 +179,7 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserLocked>(),
         Contract::of::<UserFactorAdded>(),
         Contract::of::<UserFactorRemoved>(),
+        Contract::of::<UserPinLocked>(),
         Contract::of::<WalletCreated>(),
         Contract::of::<WalletFrozen>(),
         Contract::of::<WalletUnfrozen>(),

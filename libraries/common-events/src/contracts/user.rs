@@ -125,6 +125,19 @@ events! { Topic::User, FactorSnapshot, "user", user_id:
     UserFactorRemoved = "identity.user.factor_removed";
 }
 
+/// That a transaction PIN approves nothing any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinLockSnapshot {
+    pub user_id: Uuid,
+    pub locked_at: DateTime<Utc>,
+}
+
+events! { Topic::User, PinLockSnapshot, "user", user_id:
+    /// Too many wrong transaction PINs in a row: it is locked until its owner sets another one.
+    UserPinLocked = "identity.user.pin_locked";
+}
+
 /// Sign-ins that are held back because too many have failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -21,6 +21,7 @@ use crate::{
     codes::entity::Code,
     crypto::token::SecretToken,
     passwords::routes::LONGEST_PASSWORD,
+    pin::{Pin, routes::read_pin},
     sessions::{
         Origin,
         routes::{AccessTokenAnswer, AccessTokenBody},
@@ -129,9 +130,10 @@ pub(crate) enum StepUpMethod {
     Password,
     Totp,
     Recovery,
+    Pin,
 }
 
-/// With `password` or `code`, as the method says.
+/// With `password`, `code` or `pin`, as the method says.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"method": "totp", "code": "123456"}))]
@@ -141,13 +143,22 @@ pub(crate) struct StepUpRequest {
     password: Option<SecretString>,
     #[schema(value_type = Option<String>, max_length = 64)]
     code: Option<SecretString>,
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{4,6}$")]
+    pin: Option<SecretString>,
+}
+
+/// What was given, read.
+enum Given {
+    Proof(Reproof),
+    /// It approves payments, and nothing else.
+    Pin(Pin),
 }
 
 impl StepUpRequest {
-    fn parse(self) -> Result<Reproof, Problem> {
+    fn parse(self) -> Result<Given, Problem> {
         let by_code = |method, code: Option<SecretString>| {
             let code = code.ok_or_else(|| missing("code"))?;
-            Ok(Reproof::SecondFactor(evidence(method, &code)?))
+            Ok(Given::Proof(Reproof::SecondFactor(evidence(method, &code)?)))
         };
         match self.method {
             StepUpMethod::Password => {
@@ -156,10 +167,11 @@ impl StepUpRequest {
                     let message = format!("must have at most {LONGEST_PASSWORD} characters");
                     return Err(Problem::invalid_field("password", "length", message));
                 }
-                Ok(Reproof::Password(password))
+                Ok(Given::Proof(Reproof::Password(password)))
             }
             StepUpMethod::Totp => by_code(CodeMethod::Totp, self.code),
             StepUpMethod::Recovery => by_code(CodeMethod::Recovery, self.code),
+            StepUpMethod::Pin => Ok(Given::Pin(read_pin("pin", &self.pin.ok_or_else(|| missing("pin"))?)?)),
         }
     }
 }
@@ -315,14 +327,15 @@ async fn verify(
 /// Prove once more who one is
 ///
 /// For calls that answer `step_up_required`. The access token that comes back belongs to the same session, whose refresh token stays as it is. The
-/// password is taken from those alone who have no second factor.
+/// password is taken from those alone who have no second factor. The transaction PIN approves payments, and nothing else.
 #[utoipa::path(
     post, path = "/api/v1/identity/step-up", tag = "identity", security(("bearer" = [])),
     request_body = StepUpRequest,
     responses(
         (status = 200, body = AccessTokenAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`pin_locked`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "There is no PIN", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`invalid_code`, or `validation_failed`: a wrong password, a method that is not accepted", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many were tried", body = ProblemBody, content_type = "application/problem+json"),
@@ -334,5 +347,12 @@ async fn step_up(
     caller: CurrentUser,
     ApiJson(request): ApiJson<StepUpRequest>,
 ) -> Result<Json<AccessTokenAnswer>, Problem> {
-    Ok(Json(state.factors.step_up(&caller, request.parse()?).await?.into()))
+    let access = match request.parse()? {
+        Given::Proof(proof) => state.factors.step_up(&caller, proof).await?,
+        Given::Pin(pin) => {
+            let verified = state.pins.verify(&caller, pin).await;
+            verified.map_err(|error| error.into_problem("pin"))?
+        }
+    };
+    Ok(Json(access.into()))
 }

@@ -69,6 +69,8 @@ pub(crate) enum Kind {
     AccountDeactivated,
     FactorChanged,
     RecoveryCodeUsed,
+    PinChanged,
+    PinLocked,
 }
 
 impl Kind {
@@ -81,6 +83,8 @@ impl Kind {
             Self::AccountDeactivated => "account_deactivated",
             Self::FactorChanged => "factor_changed",
             Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::PinChanged => "pin_changed",
+            Self::PinLocked => "pin_locked",
         }
     }
 }

@@ -82,6 +82,18 @@ impl Message {
         Self::new(Kind::RecoveryCodeUsed, to, "A recovery code was used", text, now + WORTH_READING)
     }
 
+    pub(crate) fn pin_set(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!("You have a new transaction PIN. {ASK}");
+        Self::new(Kind::PinChanged, to, "Your transaction PIN was set", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn pin_locked(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!(
+            "Your transaction PIN is locked after too many wrong ones. Set another one with your password. {ASK}"
+        );
+        Self::new(Kind::PinLocked, to, "Your transaction PIN is locked", text, now + WORTH_READING)
+    }
+
     pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
