@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::{
-    Claims, Role,
+    Assurance, Claims, Method, Role,
     claims::DEFAULT_ISSUER,
     jwks::{JwkSet, PublicKey},
     service_token::ServiceTokens,
@@ -74,10 +74,8 @@ async fn wrong_claims_are_refused() {
     }
 }
 
-/// A newer release of identity-service may sign them while this one still runs.
-#[tokio::test]
-async fn roles_that_are_not_known_are_passed_over() {
-    let world = world();
+/// A newer release of identity-service, which knows more, while this one still runs.
+fn newer_release(world: &World) -> (TokenVerifier, impl Fn(&serde_json::Value) -> String) {
     let dir = tempfile::tempdir().unwrap();
     let newer = TokenSigner::load_or_create(dir.path()).unwrap();
     let pem = std::fs::read(dir.path().join("jwt_ed25519.pem")).unwrap();
@@ -88,15 +86,47 @@ async fn roles_that_are_not_known_are_passed_over() {
         kid: Some(newer.public_key().kid().to_owned()),
         ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA)
     };
+    (verifier, move |claims| jsonwebtoken::encode(&header, claims, &key).unwrap())
+}
+
+#[tokio::test]
+async fn roles_that_are_not_known_are_passed_over() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
     for (signed, known) in [
         (serde_json::json!(["user", "auditor", "admin"]), vec![Role::User, Role::Admin]),
         (serde_json::json!(["auditor"]), vec![]),
     ] {
         let mut claims = serde_json::to_value(world.claims()).unwrap();
         claims["roles"] = signed;
-        let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
-        assert_eq!(verifier.verify(&token).await.unwrap().roles, known);
+        assert_eq!(verifier.verify(&sign(&claims)).await.unwrap().roles, known);
     }
+}
+
+#[tokio::test]
+async fn proofs_that_are_not_known_are_worth_the_least() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
+    let mut claims = serde_json::to_value(world.claims()).unwrap();
+    claims["amr"] = serde_json::json!(["pwd", "iris"]);
+    claims["acr"] = serde_json::json!("aal3");
+    claims["factors"] = serde_json::json!(["iris", "otp"]);
+    let read = verifier.verify(&sign(&claims)).await.unwrap();
+    assert_eq!((read.amr.as_slice(), read.acr), ([Method::Password].as_slice(), Assurance::Aal1));
+    assert_eq!(read.factors, [Method::Totp]);
+}
+
+/// The release before said nothing of proofs.
+#[tokio::test]
+async fn tokens_without_a_proof_are_of_when_they_were_signed() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
+    let mut claims = serde_json::to_value(world.claims()).unwrap();
+    for absent in ["amr", "acr", "auth_time"] {
+        assert!(claims.as_object_mut().unwrap().remove(absent).is_some(), "{absent}");
+    }
+    let read = verifier.verify(&sign(&claims)).await.unwrap();
+    assert_eq!((read.proved_at(), read.acr, read.has_second_factor()), (read.iat, Assurance::Aal1, false));
 }
 
 #[tokio::test]

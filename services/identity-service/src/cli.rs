@@ -6,6 +6,7 @@
 use std::{
     io::{self, BufRead, IsTerminal},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -23,7 +24,9 @@ use crate::{
     SERVICE_NAME,
     auth::{self, error::AuthError, policy::PasswordPolicy},
     config::{Config, PasswordConfig},
+    factors::{self, error::FactorError},
     import::Import,
+    notices::{self, Notices, config::NoticeConfig},
     users::{
         Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
@@ -42,6 +45,8 @@ pub enum UsersCommand {
     GrantRole(GrantRole),
     /// Open an account again that its owner deactivated.
     Reactivate(Reactivate),
+    /// Take all second factors from somebody who has lost them.
+    ResetFactors(ResetFactors),
     /// Bring people in from another system, with the hashes of their passwords.
     Import(Import),
 }
@@ -79,6 +84,12 @@ pub struct Reactivate {
     email: Email,
 }
 
+#[derive(Debug, Args)]
+pub struct ResetFactors {
+    #[arg(long)]
+    email: Email,
+}
+
 fn staff_role(name: &str) -> Result<Role, String> {
     match name.parse() {
         Ok(Role::User) | Err(_) => Err("must be one of support, compliance, finance, admin".to_owned()),
@@ -110,6 +121,7 @@ impl UsersCommand {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,
             Self::Reactivate(command) => command.run(&users).await?,
+            Self::ResetFactors(command) => command.run(&users, env).await?,
             Self::Import(command) => {
                 let (message, whole) = command.run(users.pool, users.clock).await?;
                 Report { message, exit: if whole { 0 } else { 2 } }
@@ -163,6 +175,27 @@ impl GrantRole {
                 exit: 4,
             }),
             Err(error) => Err(error).context("the role could not be granted"),
+        }
+    }
+}
+
+impl ResetFactors {
+    async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
+        let email = self.email.as_str().to_owned();
+        let (key, config) = (notices::key(&env.keys_dir())?, NoticeConfig::from_env(env)?);
+        let notices = Notices::new(users.pool.clone(), Arc::clone(&users.clock), &key, &config)?;
+        match factors::reset::reset(users, &notices, &Identifier::Email(self.email)).await {
+            Ok(Outcome::Executed) => {
+                Ok(Report { message: format!("{email} logs in with the password alone"), exit: 0 })
+            }
+            Ok(Outcome::AlreadyApplied) => {
+                Ok(Report { message: format!("{email} has no second factor"), exit: 0 })
+            }
+            Err(FactorError::User(UserError::NotFound)) => Ok(Report {
+                message: format!("there is no account with the e-mail address {email}"),
+                exit: 4,
+            }),
+            Err(error) => Err(error).context("the second factors could not be taken away"),
         }
     }
 }

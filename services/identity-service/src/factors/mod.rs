@@ -10,6 +10,7 @@ mod enrolment;
 pub(crate) mod error;
 mod recovery;
 mod repo;
+pub(crate) mod reset;
 pub(crate) mod routes;
 mod sign_in;
 mod step_up;
@@ -17,7 +18,7 @@ mod totp;
 
 use std::{path::Path, sync::Arc};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::Method;
 use common_db::{Op, PgPool};
 use common_events::{
@@ -181,26 +182,15 @@ impl Factors {
         Ok(users::publish_in_op(op, &context, &UserFactorAdded(added)).await?)
     }
 
-    /// It is asked for no more, and with the last of them recovery codes and sign-ins under way are gone.
+    /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row.
     pub(crate) async fn remove_in_op(
         &self,
         op: &mut Op,
         user: &mut User,
         method: Method,
     ) -> Result<(), FactorError> {
-        let now = self.clock.now();
-        user.remove_factor(method);
-        users::repo::update_factors_in_op(op, user, now).await?;
-        if !user.factors.contains(&Method::Recovery) {
-            repo::delete_recovery_codes_in_op(op, user.id).await?;
-        }
-        repo::delete_challenges_in_op(op, user.id).await?;
-        let to = user.trusted_contact(ContactKind::Email);
-        self.notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
-        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
-        let removed =
-            FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
-        Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
+        let by = Actor::user(user.id);
+        remove_in_op(op, &self.notices, user, method, (by, self.clock.now())).await
     }
 
     /// Forgets sign-ins that were not gone on with, and enrolments that nobody confirmed.
@@ -209,6 +199,28 @@ impl Factors {
         while repo::purge(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
+}
+
+/// With the last second factor, recovery codes are gone, and sign-ins under way lead to nothing.
+async fn remove_in_op(
+    op: &mut Op,
+    notices: &Notices,
+    user: &mut User,
+    method: Method,
+    (by, now): (Actor, DateTime<Utc>),
+) -> Result<(), FactorError> {
+    user.remove_factor(method);
+    users::repo::update_factors_in_op(op, user, now).await?;
+    if !user.factors.contains(&Method::Recovery) {
+        repo::delete_recovery_codes_in_op(op, user.id).await?;
+    }
+    repo::delete_challenges_in_op(op, user.id).await?;
+    let to = user.trusted_contact(ContactKind::Email);
+    notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
+    let context = EventContext::new(SERVICE_NAME, by, now);
+    let removed =
+        FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
+    Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
 }
 
 /// The person, locked, if they may do anything.

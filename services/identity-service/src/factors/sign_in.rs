@@ -1,7 +1,7 @@
 //! The second half of a sign-in: a code for a challenge.
 //!
-//! A wrong code is a sign-in that failed, and is counted as a wrong password is (`guard`): before it is looked at, and beside the attempts of
-//! the challenge. The right password alone ends no count: else whoever knows it would guess codes without end.
+//! A wrong code is a sign-in that failed, and waits as a wrong password does (`guard`): counted before it is looked at, beside the attempts of the
+//! challenge. The right password ends no count of codes: else whoever knows it would guess them without end.
 
 use common_auth::Method;
 use common_db::Op;
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::SignedIn,
     crypto::token::SecretToken,
-    guard::Attempt,
+    guard::{Attempt, error::GuardError},
     metrics,
     sessions::{Origin, Proof},
     users::entity::User,
@@ -45,7 +45,11 @@ impl Factors {
     ) -> Result<SignedIn, FactorError> {
         let owner = repo::find_owner(&self.pool, token, self.clock.now()).await?;
         let user = self.users.get(owner.ok_or(FactorError::ChallengeExpired)?).await?;
-        let attempt = self.guard.attempt(user.email.as_str(), Some(user.id), origin).await?;
+        let counted = self.guard.second_attempt(&user, origin).await;
+        let attempt = counted.inspect_err(|error| {
+            let held_back = matches!(error, GuardError::TooMany { .. });
+            metrics::login(if held_back { "held_back" } else { "error" });
+        })?;
         let result = self.try_to_complete(user, token, &evidence, (&attempt, origin)).await;
         match &result {
             Ok(SignedIn { user, .. }) => {

@@ -1,6 +1,7 @@
 //! What tests of second factors have in common: an authenticator app, and people who have one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use common_utils::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,8 +24,11 @@ impl App {
 
     /// The code that it shows so many seconds from now.
     pub(crate) fn code_in(&self, world: &World, seconds: i64) -> String {
-        let at = world.clock.now().timestamp() + seconds;
-        self.0.generate(at.try_into().unwrap()).to_string()
+        self.code_at(world.clock.now() + TimeDelta::seconds(seconds))
+    }
+
+    pub(crate) fn code_at(&self, at: DateTime<Utc>) -> String {
+        self.0.generate(at.timestamp().try_into().unwrap()).to_string()
     }
 }
 

@@ -127,10 +127,11 @@ async fn wrong_codes_wait_as_wrong_passwords_do() {
         let challenge = challenged(&world, &person).await;
         is_wrong(&verify(&world, &challenge, "totp", &wrong).await);
     }
-    let held_back = world.log_in(&person.email, PASSWORD).await;
-    assert_eq!(held_back.code(), refusal(429, "too_many_attempts"));
-    world.advance(1);
     let challenge = challenged(&world, &person).await;
+    let held_back = verify(&world, &challenge, "totp", &app.code(&world)).await;
+    assert_eq!(held_back.code(), refusal(429, "too_many_attempts"));
+    assert_eq!(held_back.headers["retry-after"], "1");
+    world.advance(1);
     assert_eq!(verify(&world, &challenge, "totp", &app.code(&world)).await.status, 200);
     // With that, what failed before is over.
     world.advance(STEP);
@@ -138,6 +139,37 @@ async fn wrong_codes_wait_as_wrong_passwords_do() {
         let challenge = challenged(&world, &person).await;
         is_wrong(&verify(&world, &challenge, "totp", &wrong).await);
     }
+}
+
+/// However often somebody mistypes: who waits as long as they are told gets in, and their password is never held back.
+#[tokio::test]
+async fn who_waits_gets_in_after_many_wrong_codes() {
+    let world = World::start().await;
+    let Enrolled { person, app, .. } = enrolled(&world, 1).await;
+    world.advance(STEP);
+    for _ in 0..20 {
+        let challenge = challenged(&world, &person).await;
+        is_wrong(&verify(&world, &challenge, "totp", &other(&app.code(&world))).await);
+        world.advance(900);
+    }
+    let challenge = challenged(&world, &person).await;
+    assert_eq!(verify(&world, &challenge, "totp", &app.code(&world)).await.status, 200);
+}
+
+/// Nor does anybody hold somebody's second factor back who does not know the password.
+#[tokio::test]
+async fn wrong_passwords_are_no_wrong_codes() {
+    let world = World::start().await;
+    let Enrolled { person, app, .. } = enrolled(&world, 1).await;
+    world.advance(STEP);
+    let challenge = challenged(&world, &person).await;
+    for guessed in [person.email.clone(), format!("SECOND-FACTOR:{}", person.id)] {
+        for _ in 0..5 {
+            assert_eq!(world.log_in(&guessed, "wrong").await.status, 401, "{guessed}");
+        }
+        assert_eq!(world.log_in(&guessed, "wrong").await.status, 429, "{guessed}");
+    }
+    assert_eq!(verify(&world, &challenge, "totp", &app.code(&world)).await.status, 200);
 }
 
 #[tokio::test]

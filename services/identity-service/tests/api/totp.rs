@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    command::run,
     factors::{
         App, Enrolled, access_of, asked_for, begin, by_totp, challenged, claims, confirm, enrolled, proof,
         remove, step_up, verify,
@@ -238,4 +239,28 @@ async fn nothing_of_it_is_readable_in_the_database() {
         assert!(!dump.contains(hidden.as_str()), "{hidden}");
         assert!(!dump.contains(&hex::encode(hidden)), "{hidden}");
     }
+}
+
+/// For who has lost the phone and the recovery codes.
+#[tokio::test]
+async fn an_operator_takes_it_away_from_who_has_lost_it() {
+    let world = World::start().await;
+    let Enrolled { person, recovery_codes, .. } = enrolled(&world, 1).await;
+    let open = challenged(&world, &person).await;
+    let reset = async |email: &str| run(&world, &["reset-factors", "--email", email], "").await;
+    let (status, text) = reset(&person.email).await;
+    assert!(status == 0 && text.contains("with the password alone"), "{text}");
+    let over = verify(&world, &open, "recovery", &recovery_codes[0]).await;
+    assert_eq!(over.code(), refusal(422, "challenge_expired"));
+    let access = renewed(&world, &person).await;
+    let nothing = json!({ "methods": [], "totpSince": null, "recoveryCodesLeft": 0 });
+    assert_eq!(mfa(&world, &access).await, nothing);
+    let events = world.events("identity.user.factor_removed").await;
+    assert_eq!((events.len(), &events[0]["actor"]), (1, &json!("service:identity-service")));
+    let told = "SELECT count(*) FROM notices WHERE kind = 'factor_changed'";
+    let told: i64 = sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap();
+    assert_eq!(told, 2, "of the app that came and of the app that went");
+    let (status, text) = reset(&person.email).await;
+    assert!(status == 0 && text.contains("has no second factor"), "{text}");
+    assert_eq!(reset("nobody@example.com").await.0, 4);
 }
