@@ -37,7 +37,7 @@ use crate::{
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
     passwords::{self, PasswordChanges, proof::Proofs},
-    pin::{self, Pins},
+    pin::{self, Pepper, Pins},
     sessions::{self, AccessTokens, OwnRecord, Sessions, Signer},
     tidy,
     users::{self, Users},
@@ -178,6 +178,7 @@ impl AppState {
             proofs: proofs.clone(),
             sessions: sessions.clone(),
             notices: notices.clone(),
+            pepper: Pepper::load_or_create(&config.keys_dir)?,
         };
         Ok(Self {
             authenticator: Authenticator { tokens, services },

@@ -47,7 +47,7 @@ use crate::{
 };
 
 const PURPOSE: &str = "wallet-platform/second-factors/v1";
-const KEY_FILE: &str = "factors.key";
+pub(crate) const KEY_FILE: &str = "factors.key";
 /// What is over is forgotten after this.
 const KEPT: TimeDelta = TimeDelta::days(1);
 const PURGE_BATCH: i64 = 1000;
@@ -119,7 +119,8 @@ impl Evidence {
     }
 }
 
-/// Sign-ins under way lead to nothing any more: they are of a password that is another one now, or of a factor that is gone.
+/// Sign-ins under way lead to nothing any more: they are of a password that is another one now, of a factor that is gone, or of an account
+/// that is closed.
 pub(crate) async fn forget_challenges_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
     repo::delete_challenges_in_op(op, user).await
 }

@@ -6,7 +6,6 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 const SHORTEST: usize = 4;
@@ -49,9 +48,8 @@ impl fmt::Debug for Pin {
 }
 
 impl Pin {
-    /// What is hashed.
-    pub(super) fn secret(&self) -> SecretString {
-        SecretString::from(self.0.as_str())
+    pub(super) fn digits(&self) -> &str {
+        &self.0
     }
 
     /// Whether it may be chosen.

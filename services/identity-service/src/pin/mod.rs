@@ -3,9 +3,13 @@
 //! An attempt counts as wrong before it is looked at, in a transaction of its own, and one that turns out to be right takes it back: however
 //! many come at one moment, five wrong ones in a row lock the PIN. Then only another one helps, which is set with the password. NIST SP
 //! 800-63B-4 would allow a hundred.
+//!
+//! Ten thousand PINs are soon tried against a stolen hash. So what is hashed is not the PIN but its keyed hash, under a key that is not in the
+//! database.
 
 mod entity;
 pub(crate) mod error;
+mod pepper;
 mod repo;
 pub(crate) mod routes;
 
@@ -18,7 +22,7 @@ use common_events::{
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
 
-pub(crate) use self::entity::Pin;
+pub(crate) use self::{entity::Pin, pepper::Pepper};
 use self::{entity::StoredPin, error::PinError};
 use crate::{
     SERVICE_NAME, metrics,
@@ -36,6 +40,7 @@ pub(crate) struct Pins {
     pub(crate) proofs: Proofs,
     pub(crate) sessions: Sessions,
     pub(crate) notices: Notices,
+    pub(crate) pepper: Pepper,
 }
 
 /// Somebody who has told the right PIN, in the transaction that takes the count back.
@@ -49,7 +54,7 @@ impl Pins {
     pub(crate) async fn set(&self, id: UserId, pin: Pin, password: SecretString) -> Result<(), PinError> {
         pin.check()?;
         let proved = self.proofs.check(id, password).await?;
-        let hash = self.passwords.hash(pin.secret()).await?;
+        let hash = self.passwords.hash(self.pepper.add(id, &pin)).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, id).await?;
         proof::holds_in_op(&mut op, id, &proved).await?;
@@ -62,7 +67,7 @@ impl Pins {
     pub(crate) async fn change(&self, id: UserId, current: Pin, new: Pin) -> Result<(), PinError> {
         new.check()?;
         // Before the transaction: it takes long.
-        let hash = self.passwords.hash(new.secret()).await?;
+        let hash = self.passwords.hash(self.pepper.add(id, &new)).await?;
         let Proved { op, user } = self.prove(id, &current).await?;
         self.write(op, &user, &hash).await
     }
@@ -87,9 +92,10 @@ impl Pins {
         tracing::info!(user_id = %user.id, "transaction PIN given");
         Ok(access)
     }
+
     async fn prove(&self, id: UserId, pin: &Pin) -> Result<Proved, PinError> {
         let hash = self.count_attempt(id).await?;
-        let verified = self.passwords.verify(pin.secret(), Some(hash.clone())).await;
+        let verified = self.passwords.verify(self.pepper.add(id, pin), Some(hash.clone())).await;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, id).await?;
         let stored = repo::find_locked_in_op(&mut op, id).await?.filter(|stored| stored.hash == hash);

@@ -264,3 +264,20 @@ async fn an_operator_takes_it_away_from_who_has_lost_it() {
     assert!(status == 0 && text.contains("has no second factor"), "{text}");
     assert_eq!(reset("nobody@example.com").await.0, 4);
 }
+
+#[tokio::test]
+async fn what_nobody_went_on_with_is_forgotten() {
+    let world = World::start().await;
+    let Enrolled { person, .. } = enrolled(&world, 1).await;
+    begin(&world, &world.register(2).await.access).await;
+    challenged(&world, &person).await;
+    let rows = async || -> (i64, i64) {
+        let rows = "SELECT (SELECT count(*) FROM sign_in_challenges), (SELECT count(*) FROM totp_factors)";
+        sqlx::query_as(rows).fetch_one(&world.db.pool).await.unwrap()
+    };
+    assert_eq!(rows().await, (1, 2));
+    world.advance(2 * 86_400);
+    world.second_instance().await;
+    // The app that was confirmed stays.
+    mailbox::until("forgetting", async || (rows().await == (0, 1)).then_some(())).await;
+}
