@@ -44,7 +44,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
-    step_up: Option<StepUp>,
+    /// Rare, and apart: a problem is in every result that a handler passes on.
+    step_up: Option<Box<StepUp>>,
     source: Option<anyhow::Error>,
 }
 
@@ -178,7 +179,7 @@ impl Problem {
     /// (RFC 9470).
     pub fn step_up_required(methods: Vec<&'static str>, challenge: HeaderValue) -> Self {
         let detail = format!("Prove again who you are, by {}, and repeat the call.", methods.join(" or "));
-        let step_up = Some(StepUp { methods, challenge });
+        let step_up = Some(Box::new(StepUp { methods, challenge }));
         Self { step_up, ..Self::new(StatusCode::FORBIDDEN, "step_up_required", detail) }
     }
 
@@ -247,8 +248,8 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(StepUp { challenge, .. }) = &self.step_up {
-            headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+        if let Some(step_up) = &self.step_up {
+            headers.insert(header::WWW_AUTHENTICATE, step_up.challenge.clone());
         }
         response
     }
