@@ -56,8 +56,9 @@ pub(crate) struct AppState {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
-    pub(crate) factors: Factors,
-    pub(crate) pins: Pins,
+    /// Shared, because they are large and a state is cloned for each request.
+    pub(crate) factors: Arc<Factors>,
+    pub(crate) pins: Arc<Pins>,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -158,28 +159,22 @@ impl AppState {
         let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
-        let factors = Factors {
+        let changes = PasswordChanges {
             pool: pool.clone(),
             clock: Arc::clone(&clock),
             users: users.clone(),
             sessions: sessions.clone(),
+            passwords: passwords.clone(),
+            policy,
             proofs: proofs.clone(),
-            allowances: allowances.clone(),
             guard: guard.clone(),
             notices: notices.clone(),
-            secrets: Secrets::load_or_create(&config.keys_dir)?,
-            allowed: config.second_factors,
-            issuer: config.totp_issuer.clone(),
+            allowances: allowances.clone(),
+            sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
+            config: config.resets.clone(),
+            wake: Arc::default(),
         };
-        let pins = Pins {
-            pool: pool.clone(),
-            clock: Arc::clone(&clock),
-            passwords: passwords.clone(),
-            proofs: proofs.clone(),
-            sessions: sessions.clone(),
-            notices: notices.clone(),
-            pepper: Pepper::load_or_create(&config.keys_dir)?,
-        };
+        let (factors, pins) = factors_and_pins(config, &changes)?;
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -187,36 +182,22 @@ impl AppState {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
                 sessions: sessions.clone(),
-                passwords: passwords.clone(),
+                passwords,
                 policy,
                 codes: codes.clone(),
                 notices: notices.clone(),
-                guard: guard.clone(),
-                factors: factors.clone(),
+                guard,
+                factors: Arc::clone(&factors),
             },
             contacts: Contacts {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
                 codes,
                 notices: notices.clone(),
-                allowances: allowances.clone(),
-                proofs: proofs.clone(),
-            },
-            passwords: PasswordChanges {
-                pool: pool.clone(),
-                clock: Arc::clone(&clock),
-                users: users.clone(),
-                sessions: sessions.clone(),
-                passwords,
-                policy,
-                proofs: proofs.clone(),
-                guard,
-                notices: notices.clone(),
                 allowances,
-                sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
-                config: config.resets.clone(),
-                wake: Arc::default(),
+                proofs: proofs.clone(),
             },
+            passwords: changes,
             deactivation: Deactivation {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
@@ -251,6 +232,33 @@ impl AppState {
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
+}
+
+/// They stand on what changing a password stands on.
+fn factors_and_pins(config: &Config, changes: &PasswordChanges) -> anyhow::Result<(Arc<Factors>, Arc<Pins>)> {
+    let factors = Factors {
+        pool: changes.pool.clone(),
+        clock: Arc::clone(&changes.clock),
+        users: changes.users.clone(),
+        sessions: changes.sessions.clone(),
+        proofs: changes.proofs.clone(),
+        allowances: changes.allowances.clone(),
+        guard: changes.guard.clone(),
+        notices: changes.notices.clone(),
+        secrets: Secrets::load_or_create(&config.keys_dir)?,
+        allowed: config.second_factors,
+        issuer: config.totp_issuer.clone(),
+    };
+    let pins = Pins {
+        pool: changes.pool.clone(),
+        clock: Arc::clone(&changes.clock),
+        passwords: changes.passwords.clone(),
+        proofs: changes.proofs.clone(),
+        sessions: changes.sessions.clone(),
+        notices: changes.notices.clone(),
+        pepper: Pepper::load_or_create(&config.keys_dir)?,
+    };
+    Ok((Arc::new(factors), Arc::new(pins)))
 }
 
 /// What signs access tokens, and what checks them.

@@ -5,6 +5,8 @@ pub(crate) mod policy;
 mod repo;
 pub(crate) mod routes;
 
+use std::sync::Arc;
+
 use common_auth::{
     Method, Role,
     password::{PasswordError, Passwords},
@@ -46,7 +48,7 @@ pub(crate) struct Auth {
     pub(crate) codes: Codes,
     pub(crate) notices: Notices,
     pub(crate) guard: Guard,
-    pub(crate) factors: Factors,
+    pub(crate) factors: Arc<Factors>,
 }
 
 #[derive(Debug)]

@@ -175,14 +175,14 @@ pub(super) async fn find_confirmed_at(pool: &PgPool, user: UserId) -> sqlx::Resu
 
 /// False where a code of this step or a later one was taken before.
 pub(super) async fn use_step_in_op(op: &mut Op, user: UserId, step: i64) -> sqlx::Result<bool> {
-    let used = sqlx::query!(
+    let taken = sqlx::query!(
         "UPDATE totp_factors SET last_step = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2",
         user.uuid(),
         step,
     )
     .execute(&mut **op)
     .await?;
-    Ok(used.rows_affected() == 1)
+    Ok(taken.rows_affected() == 1)
 }
 
 pub(super) async fn delete_totp_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
@@ -226,7 +226,7 @@ pub(super) async fn use_recovery_code_in_op(
     hash: &[u8; 32],
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
-    let used = sqlx::query!(
+    let taken = sqlx::query!(
         "UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL",
         user.uuid(),
         &hash[..],
@@ -234,7 +234,7 @@ pub(super) async fn use_recovery_code_in_op(
     )
     .execute(&mut **op)
     .await?;
-    Ok(used.rows_affected() == 1)
+    Ok(taken.rows_affected() == 1)
 }
 
 /// Those that are left.

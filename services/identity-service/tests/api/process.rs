@@ -122,11 +122,10 @@ async fn it_serves_publishes_and_tells_no_secret() {
     .await;
     let (status, _) = post("/refresh", "none", json!({ "refreshToken": refresh })).await;
     assert_eq!(status, 200);
-    let (status, begun) = post("/mfa/totp", &access, Value::Null).await;
-    assert_eq!(status, 200, "{begun}");
+    let (_, begun) = post("/mfa/totp", &access, Value::Null).await;
     let secret = begun["secret"].as_str().unwrap();
-    let code = App::of(secret).code_at(SystemClock.now());
-    let (status, confirmed) = post("/mfa/totp/confirm", &access, json!({ "code": code })).await;
+    let code = json!({ "code": App::of(secret).code_at(SystemClock.now()) });
+    let (status, confirmed) = post("/mfa/totp/confirm", &access, code).await;
     assert_eq!(status, 200, "{confirmed}");
     let recovery = confirmed["recoveryCodes"][0].as_str().unwrap();
     let (_, challenged) =
