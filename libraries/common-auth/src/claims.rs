@@ -41,6 +41,9 @@ pub struct Claims {
     /// When they last told their transaction PIN, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin_time: Option<i64>,
+    /// Since when the device is bound that the session is on, in Unix seconds; none where it is on none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev_at: Option<i64>,
     /// What else than the password they could have proved it by when the token was signed.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_methods")]
     pub factors: Vec<Method>,

@@ -59,9 +59,10 @@ impl Method {
         }
     }
 
-    /// Whoever has one of these is asked for it, and for the password alone never again.
+    /// Whoever has one of these is asked for it, and for the password alone never again. A bound phone is none: who has lost it signs in with
+    /// the password, on another one.
     pub fn is_second_factor(self) -> bool {
-        matches!(self, Self::Totp | Self::Recovery | Self::Passkey | Self::Device)
+        matches!(self, Self::Totp | Self::Recovery | Self::Passkey)
     }
 }
 

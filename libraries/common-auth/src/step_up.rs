@@ -93,7 +93,11 @@ fn refusal<R: Requirement>(claims: &Claims) -> Problem {
         accepted.push(Method::Password);
         level = Assurance::Aal1;
     }
-    if R::PIN && claims.factors.contains(&Method::Pin) {
+    let has = |method| claims.factors.contains(&method);
+    if has(Method::Device) {
+        accepted.push(Method::Device);
+    }
+    if R::PIN && has(Method::Pin) {
         accepted.push(Method::Pin);
     }
     let challenge = format!(
@@ -173,6 +177,8 @@ mod tests {
     fn a_refusal_names_what_is_accepted() {
         let named = |problem: Problem| problem.body("/", "").methods;
         assert_eq!(named(refusal::<Fresh>(&claims(&[Method::Password], &[Method::Pin]))), ["password"]);
+        let phone = claims(&[Method::Password], &[Method::Device]);
+        assert_eq!(named(refusal::<Fresh>(&phone)), ["password", "device"]);
         let factors = [Method::Totp, Method::Recovery, Method::Pin];
         let claims = claims(&[Method::Password], &factors);
         assert_eq!(named(refusal::<Fresh>(&claims)), ["totp", "recovery"]);

@@ -41,6 +41,7 @@ pub fn claims(user: UserId, now: DateTime<Utc>) -> Claims {
         acr: Assurance::Aal1,
         auth_time: Some(iat),
         pin_time: None,
+        dev_at: None,
         factors: Vec::new(),
     }
 }

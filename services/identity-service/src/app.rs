@@ -30,12 +30,14 @@ use crate::{
     contacts::{self, Contacts},
     crypto::pii::PiiKeys,
     deactivation::{self, Deactivation},
+    devices::{self, Devices},
     factors::{self, Factors, Secrets},
     guard::Guard,
     internal, jwks, keys,
     kyc::{self, HttpKycProvider, Kyc},
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
+    passkeys::{self, Passkeys},
     passwords::{self, PasswordChanges, proof::Proofs},
     pin::{self, Pepper, Pins},
     sessions::{self, AccessTokens, OwnRecord, Sessions, Signer},
@@ -59,6 +61,8 @@ pub(crate) struct AppState {
     /// Shared, because they are large and a state is cloned for each request.
     pub(crate) factors: Arc<Factors>,
     pub(crate) pins: Arc<Pins>,
+    pub(crate) passkeys: Arc<Passkeys>,
+    pub(crate) devices: Arc<Devices>,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -175,6 +179,7 @@ impl AppState {
             wake: Arc::default(),
         };
         let (factors, pins) = factors_and_pins(config, &changes)?;
+        let (passkeys, devices) = passkeys_and_devices(config, &changes, &factors)?;
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -217,6 +222,8 @@ impl AppState {
             sessions,
             factors,
             pins,
+            passkeys,
+            devices,
         })
     }
 
@@ -261,6 +268,33 @@ fn factors_and_pins(config: &Config, changes: &PasswordChanges) -> anyhow::Resul
     Ok((Arc::new(factors), Arc::new(pins)))
 }
 
+/// They stand on the same, and on second factors.
+fn passkeys_and_devices(
+    config: &Config,
+    changes: &PasswordChanges,
+    factors: &Arc<Factors>,
+) -> anyhow::Result<(Arc<Passkeys>, Arc<Devices>)> {
+    let passkeys = Passkeys {
+        pool: changes.pool.clone(),
+        clock: Arc::clone(&changes.clock),
+        sessions: changes.sessions.clone(),
+        guard: changes.guard.clone(),
+        notices: changes.notices.clone(),
+        factors: Arc::clone(factors),
+        webauthn: config.passkeys.webauthn()?,
+    };
+    let devices = Devices {
+        pool: changes.pool.clone(),
+        clock: Arc::clone(&changes.clock),
+        sessions: changes.sessions.clone(),
+        guard: changes.guard.clone(),
+        notices: changes.notices.clone(),
+        factors: Arc::clone(factors),
+        config: config.devices,
+    };
+    Ok((Arc::new(passkeys), Arc::new(devices)))
+}
+
 /// What signs access tokens, and what checks them.
 fn signing(config: &Config, clock: &SharedClock) -> anyhow::Result<(Signer, TokenVerifier)> {
     let issuer = &config.tokens.issuer;
@@ -286,6 +320,10 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(deactivation::routes::router())
         .merge(factors::routes::router())
         .merge(pin::routes::router())
+        .merge(passkeys::routes::router())
+        .merge(passkeys::routes_use::router())
+        .merge(devices::routes::router())
+        .merge(devices::routes_use::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }

@@ -11,7 +11,10 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 
-use crate::{SERVICE_NAME, kyc::HttpKycConfig, notices::config::NoticeConfig, passwords::ResetConfig};
+use crate::{
+    SERVICE_NAME, devices::DeviceConfig, kyc::HttpKycConfig, notices::config::NoticeConfig,
+    passkeys::PasskeyConfig, passwords::ResetConfig,
+};
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
@@ -28,6 +31,8 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// Whether people may have a second factor; without, passwords are longer.
     pub second_factors: bool,
+    pub passkeys: PasskeyConfig,
+    pub devices: DeviceConfig,
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
@@ -68,6 +73,8 @@ impl Config {
             },
             passwords: PasswordConfig::from_env(env)?,
             second_factors: Self::second_factors(env)?,
+            passkeys: PasskeyConfig::from_env(env)?,
+            devices: DeviceConfig::from_env(env)?,
             resets: ResetConfig::from_env(env)?,
             notices: NoticeConfig::from_env(env)?,
             kyc: HttpKycConfig {

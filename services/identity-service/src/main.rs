@@ -36,7 +36,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = run(cli.command.unwrap_or_default(), &env).await;
+    // A service that is put together is too large for the stack.
+    let outcome = Box::pin(run(cli.command.unwrap_or_default(), &env)).await;
     telemetry.flush();
     outcome
 }

@@ -14,6 +14,9 @@ const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
 const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
 const PIN_CHECKS: &str = "wallet_identity_pin_checks_total";
 const FACTOR_CHECKS: &str = "wallet_identity_second_factor_checks_total";
+const PASSKEYS: &str = "wallet_identity_passkey_ceremonies_total";
+const PASSKEYS_CLONED: &str = "wallet_identity_passkeys_cloned_total";
+const DEVICES: &str = "wallet_identity_device_signatures_total";
 
 const CHECKED_METHODS: [&str; 2] = ["totp", "recovery"];
 const LOGIN_OUTCOMES: [&str; 7] = [
@@ -26,7 +29,10 @@ const LOGIN_OUTCOMES: [&str; 7] = [
     "error",
 ];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
-const END_REASONS: [&str; 5] = ["logout", "ended", "reuse", "password_changed", "deactivated"];
+const END_REASONS: [&str; 6] =
+    ["logout", "ended", "reuse", "password_changed", "deactivated", "device_revoked"];
+const PASSKEY_PURPOSES: [&str; 4] = ["register", "sign_in", "second_factor", "step_up"];
+const DEVICE_PURPOSES: [&str; 3] = ["bind", "unlock", "step_up"];
 const KYC_OUTCOMES: [&str; 8] =
     ["verified", "already_verified", "mismatch", "not_found", "taken", "refused", "unavailable", "error"];
 
@@ -50,6 +56,18 @@ pub(crate) fn register() {
     for reason in END_REASONS {
         counter!(SESSIONS_ENDED, "service" => SERVICE, "reason" => reason).increment(0);
     }
+    describe_counter!(PASSKEYS, "Answers of authenticators, by what for and whether they were taken.");
+    describe_counter!(PASSKEYS_CLONED, "Passkeys that were disabled because there seemed to be two of them.");
+    describe_counter!(DEVICES, "Signatures of bound devices, by what for and whether they were taken.");
+    for outcome in [taken(true), taken(false)] {
+        for purpose in PASSKEY_PURPOSES {
+            counter!(PASSKEYS, "service" => SERVICE, "purpose" => purpose, "outcome" => outcome).increment(0);
+        }
+        for purpose in DEVICE_PURPOSES {
+            counter!(DEVICES, "service" => SERVICE, "purpose" => purpose, "outcome" => outcome).increment(0);
+        }
+    }
+    counter!(PASSKEYS_CLONED, "service" => SERVICE).increment(0);
     for outcome in LOGIN_OUTCOMES {
         counter!(LOGINS, "service" => SERVICE, "outcome" => outcome).increment(0);
     }
@@ -112,6 +130,22 @@ pub(crate) fn login_held_back(by: &'static str) {
 
 pub(crate) fn account_locked() {
     counter!(ACCOUNTS_LOCKED, "service" => SERVICE).increment(1);
+}
+
+fn taken(right: bool) -> &'static str {
+    if right { "success" } else { "refused" }
+}
+
+pub(crate) fn passkey_used(purpose: &'static str, right: bool) {
+    counter!(PASSKEYS, "service" => SERVICE, "purpose" => purpose, "outcome" => taken(right)).increment(1);
+}
+
+pub(crate) fn passkey_cloned() {
+    counter!(PASSKEYS_CLONED, "service" => SERVICE).increment(1);
+}
+
+pub(crate) fn device_used(purpose: &'static str, right: bool) {
+    counter!(DEVICES, "service" => SERVICE, "purpose" => purpose, "outcome" => taken(right)).increment(1);
 }
 
 pub(crate) fn source_blocked() {

@@ -30,6 +30,8 @@ async fn round(state: &AppState) {
     told("allowances", state.contacts.allowances.purge().await);
     told("tokens to reset passwords", state.passwords.purge().await);
     told("sign-ins that were not gone on with", state.factors.purge().await);
+    told("ceremonies of passkeys", state.passkeys.purge().await);
+    told("challenges of devices", state.devices.purge().await);
     told("failed logins", state.auth.guard.purge().await);
 }
 

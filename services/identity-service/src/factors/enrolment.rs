@@ -144,7 +144,11 @@ impl Factors {
     }
 
     /// The person's row is written by the caller.
-    async fn hand_out_in_op(&self, op: &mut Op, user: &mut User) -> Result<Vec<String>, FactorError> {
+    pub(super) async fn hand_out_in_op(
+        &self,
+        op: &mut Op,
+        user: &mut User,
+    ) -> Result<Vec<String>, FactorError> {
         let codes: Vec<RecoveryCode> = (0..CODES).map(|_| RecoveryCode::random()).collect();
         let hashes: Vec<[u8; 32]> = codes.iter().map(|code| self.secrets.hash(user.id, code)).collect();
         repo::replace_recovery_codes_in_op(op, user.id, &hashes, self.clock.now()).await?;

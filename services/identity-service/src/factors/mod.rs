@@ -183,6 +183,24 @@ impl Factors {
         Ok(users::publish_in_op(op, &context, &UserFactorAdded(added)).await?)
     }
 
+    /// Recovery codes for who has none yet, because this is the first second factor of theirs. The person's row is written by
+    /// [`Factors::add_in_op`].
+    pub(crate) async fn first_recovery_codes_in_op(
+        &self,
+        op: &mut Op,
+        user: &mut User,
+    ) -> Result<Vec<String>, FactorError> {
+        if user.factors.contains(&Method::Recovery) {
+            return Ok(Vec::new());
+        }
+        self.hand_out_in_op(op, user).await
+    }
+
+    /// Whether anybody may have another second factor.
+    pub(crate) fn allow_another(&self) -> Result<(), FactorError> {
+        if self.allowed { Ok(()) } else { Err(FactorError::Off) }
+    }
+
     /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row.
     pub(crate) async fn remove_in_op(
         &self,

@@ -8,6 +8,7 @@ use super::{error::FactorError, remove_in_op, repo};
 use crate::{
     SERVICE_NAME,
     notices::Notices,
+    passkeys,
     users::{self, Identifier, Users, entity::Outcome, error::UserError},
 };
 
@@ -26,6 +27,7 @@ pub(crate) async fn reset(
         return Ok(Outcome::AlreadyApplied);
     }
     repo::delete_totp_in_op(&mut op, id).await?;
+    passkeys::forget_in_op(&mut op, id).await?;
     for method in lost {
         let by = Actor::service(SERVICE_NAME);
         remove_in_op(&mut op, notices, &mut user, method, (by, now)).await?;

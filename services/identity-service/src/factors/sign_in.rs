@@ -5,6 +5,7 @@
 
 use common_auth::Method;
 use common_db::Op;
+use common_utils::ids::UserId;
 
 use super::{
     Evidence, Factors, active_in_op,
@@ -36,6 +37,28 @@ impl Factors {
         Ok(challenge)
     }
 
+    /// Whose sign-in it is, while it is in force.
+    pub(crate) async fn owner_of(&self, token: &SecretToken) -> Result<UserId, FactorError> {
+        let owner = repo::find_owner(&self.pool, token, self.clock.now()).await?;
+        owner.ok_or(FactorError::ChallengeExpired)
+    }
+
+    /// Ends the challenge of somebody who has just proved a second factor otherwise than by a code, and tells what they proved before.
+    /// Their row is locked.
+    pub(crate) async fn redeem_in_op(
+        &self,
+        op: &mut Op,
+        token: &SecretToken,
+    ) -> Result<Vec<Method>, FactorError> {
+        let found = repo::find_challenge_locked_in_op(op, token).await?;
+        let mut challenge = found.ok_or(FactorError::ChallengeExpired)?;
+        if !challenge.attempt(self.clock.now()) {
+            return Err(FactorError::ChallengeExpired);
+        }
+        repo::delete_challenge_in_op(op, token).await?;
+        Ok(challenge.methods)
+    }
+
     /// Signs in who holds the challenge and gives their second factor.
     pub(crate) async fn complete(
         &self,
@@ -43,8 +66,7 @@ impl Factors {
         evidence: Evidence,
         origin: &Origin,
     ) -> Result<SignedIn, FactorError> {
-        let owner = repo::find_owner(&self.pool, token, self.clock.now()).await?;
-        let user = self.users.get(owner.ok_or(FactorError::ChallengeExpired)?).await?;
+        let user = self.users.get(self.owner_of(token).await?).await?;
         let counted = self.guard.second_attempt(&user, origin).await;
         let attempt = counted.inspect_err(|error| {
             let held_back = matches!(error, GuardError::TooMany { .. });

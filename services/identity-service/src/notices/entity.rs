@@ -71,6 +71,7 @@ pub(crate) enum Kind {
     RecoveryCodeUsed,
     PinChanged,
     PinLocked,
+    PasskeyDisabled,
 }
 
 impl Kind {
@@ -85,6 +86,7 @@ impl Kind {
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::PinChanged => "pin_changed",
             Self::PinLocked => "pin_locked",
+            Self::PasskeyDisabled => "passkey_disabled",
         }
     }
 }

@@ -94,6 +94,13 @@ impl Message {
         Self::new(Kind::PinLocked, to, "Your transaction PIN is locked", text, now + WORTH_READING)
     }
 
+    pub(crate) fn passkey_disabled(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = "Somebody may have a copy of a passkey of yours: it was used as if there were two of it, and signs nobody in any \
+                    more. Sign in with another one or a recovery code, remove it, and tell support."
+            .to_owned();
+        Self::new(Kind::PasskeyDisabled, to, "A passkey of yours was disabled", text, now + WORTH_READING)
+    }
+
     pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)

@@ -87,6 +87,7 @@ impl AccessTokens {
             acr: session.proof.assurance(),
             auth_time: Some(session.proof.at.timestamp()),
             pin_time: session.pin_at.map(|at| at.timestamp()),
+            dev_at: session.device.map(|device| device.since.timestamp()),
             factors: user.factors.iter().copied().collect(),
         };
         let token = self.signer.sign(&claims).map_err(SessionError::Signing)?;

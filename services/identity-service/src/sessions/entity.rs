@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{Assurance, Method};
 use common_utils::{id_type, ids::UserId};
+use uuid::Uuid;
 
 id_type!(/// A family of refresh tokens, from one login.
     SessionId);
@@ -24,6 +25,16 @@ pub(crate) struct Session {
     pub(crate) proof: Proof,
     /// When the transaction PIN was last told in it.
     pub(crate) pin_at: Option<DateTime<Utc>>,
+    /// The one that it was opened on, if it is bound: the session ends with it.
+    pub(crate) device: Option<BoundDevice>,
+}
+
+/// A device of the session's owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BoundDevice {
+    pub(crate) id: Uuid,
+    /// When it was bound.
+    pub(crate) since: DateTime<Utc>,
 }
 
 /// How its owner proved who they are, and when they last did.
@@ -80,6 +91,8 @@ pub(crate) enum Which {
     One(SessionId),
     /// All but this one.
     Others(SessionId),
+    /// Those that were opened on this device.
+    OnDevice(Uuid),
     All,
 }
 
@@ -91,6 +104,8 @@ pub(crate) enum EndReason {
     Reuse,
     PasswordChanged,
     Deactivated,
+    /// What it was opened on is none of the person's devices any more.
+    DeviceRevoked,
     /// The person opened more than are kept.
     TooMany,
 }
@@ -103,6 +118,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::DeviceRevoked => "device_revoked",
             Self::TooMany => "too_many",
         }
     }
@@ -119,6 +135,7 @@ impl Session {
             ended_at: None,
             proof,
             pin_at: None,
+            device: None,
         }
     }
 

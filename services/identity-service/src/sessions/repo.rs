@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
-    entity::{EndReason, Open, Proof, Session, SessionId, StoredToken, Which},
+    entity::{BoundDevice, EndReason, Open, Proof, Session, SessionId, StoredToken, Which},
     origin::{Device, Origin},
     record::Known,
     token::RefreshToken,
@@ -34,6 +34,8 @@ struct Row {
     methods: Vec<String>,
     proved_at: DateTime<Utc>,
     pin_at: Option<DateTime<Utc>>,
+    bound_device: Option<Uuid>,
+    bound_device_at: Option<DateTime<Utc>>,
 }
 
 impl From<Row> for Session {
@@ -49,6 +51,7 @@ impl From<Row> for Session {
             ended_at: row.ended_at,
             proof: Proof::by(methods, row.proved_at),
             pin_at: row.pin_at,
+            device: row.bound_device.zip(row.bound_device_at).map(|(id, since)| BoundDevice { id, since }),
         }
     }
 }
@@ -61,8 +64,8 @@ pub(crate) async fn insert_in_op(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO sessions (id, user_id, generation, created_at, last_used_at, expires_at, device, address, methods,
-                               proved_at)
-         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)",
+                               proved_at, bound_device, bound_device_at)
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
         session.id.uuid(),
         session.user_id.uuid(),
         session.generation,
@@ -72,6 +75,8 @@ pub(crate) async fn insert_in_op(
         origin.address.map(|address| address.to_string()),
         &names(&session.proof) as _,
         session.proof.at,
+        session.device.map(|device| device.id),
+        session.device.map(|device| device.since),
     )
     .execute(&mut **op)
     .await?;
@@ -106,7 +111,7 @@ pub(crate) async fn find_locked_in_op(op: &mut Op, token: &RefreshToken) -> sqlx
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, user_id, generation, created_at, expires_at, ended_at, methods,
-                  coalesce(proved_at, created_at) AS "proved_at!", pin_at
+                  coalesce(proved_at, created_at) AS "proved_at!", pin_at, bound_device, bound_device_at
            FROM sessions WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) FOR UPDATE"#,
         &token.hash()[..],
     )
@@ -124,7 +129,7 @@ pub(crate) async fn find_own_locked_in_op(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, user_id, generation, created_at, expires_at, ended_at, methods,
-                  coalesce(proved_at, created_at) AS "proved_at!", pin_at
+                  coalesce(proved_at, created_at) AS "proved_at!", pin_at, bound_device, bound_device_at
            FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE"#,
         session.uuid(),
         user.uuid(),
@@ -142,6 +147,23 @@ pub(crate) async fn update_proof_in_op(op: &mut Op, session: &Session) -> sqlx::
         &names(&session.proof) as _,
         session.proof.at,
         session.pin_at,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+/// Writes which device it is on.
+pub(crate) async fn update_device_in_op(
+    op: &mut Op,
+    session: SessionId,
+    device: BoundDevice,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET bound_device = $2, bound_device_at = $3 WHERE id = $1",
+        session.uuid(),
+        device.id,
+        device.since,
     )
     .execute(&mut **op)
     .await?;
@@ -198,20 +220,23 @@ pub(crate) async fn find_open_locked_in_op(
     which: Which,
     limit: i64,
 ) -> sqlx::Result<Vec<Open>> {
-    let (one, other) = match which {
-        Which::One(id) => (Some(id.uuid()), None),
-        Which::Others(current) => (None, Some(current.uuid())),
-        Which::All => (None, None),
+    let (one, other, device) = match which {
+        Which::One(id) => (Some(id.uuid()), None, None),
+        Which::Others(current) => (None, Some(current.uuid()), None),
+        Which::OnDevice(device) => (None, None, Some(device)),
+        Which::All => (None, None, None),
     };
     let rows = sqlx::query!(
         "SELECT id, expires_at FROM sessions
          WHERE user_id = $1 AND ended_at IS NULL
            AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3)
+           AND ($5::uuid IS NULL OR bound_device = $5)
          ORDER BY id LIMIT $4 FOR UPDATE",
         user.uuid(),
         one,
         other,
         limit,
+        device,
     )
     .fetch_all(&mut **op)
     .await?;

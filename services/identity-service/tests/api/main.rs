@@ -6,10 +6,13 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod authenticator;
+mod browser;
 mod command;
 mod contacts;
 mod contract;
 mod deactivation;
+mod devices;
 mod factors;
 mod forgotten;
 mod guessing;
@@ -21,7 +24,11 @@ mod mailbox;
 mod mfa_login;
 mod notices;
 mod own_sessions;
+mod passkeys;
+mod passkeys_browser;
+mod passkeys_use;
 mod passwords;
+mod phone;
 mod pin;
 mod process;
 mod profile;

@@ -8,13 +8,13 @@ use common_auth::service_token::ServiceTokens;
 use common_db::testing::TestDb;
 use common_events::testing::no_kafka;
 use common_utils::{
-    clock::{ManualClock, SharedClock},
+    clock::{Clock, ManualClock, SharedClock},
     config::ListenConfig,
     http::TrustedProxies,
     http_client::BreakerConfig,
 };
 use identity_service::{
-    App, HttpKycConfig, ResetConfig, SERVICE,
+    App, DeviceConfig, HttpKycConfig, PasskeyConfig, ResetConfig, SERVICE,
     config::{Config, PasswordConfig, TokenConfig},
     migrations,
     notice_config::NoticeConfig,
@@ -25,6 +25,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::authenticator::ORIGIN;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
@@ -90,8 +92,10 @@ impl World {
         let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
         let mut config = Config {
-            listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
+            listen: ListenConfig { host: "127.0.0.1".to_owned(), port: local.port() },
             database: db.config.clone(),
             kafka: no_kafka(),
             keys_dir: keys.path().to_owned(),
@@ -103,6 +107,8 @@ impl World {
             },
             passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
             second_factors: true,
+            passkeys: passkeys(),
+            devices: DeviceConfig { one_active: true },
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
@@ -111,8 +117,7 @@ impl World {
         };
         adjust(&mut config);
         let app = App::new(config.clone(), services.clone(), shared).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let address = format!("http://{local}");
         tokio::spawn(async move {
             if works {
                 return app.run(listener, CancellationToken::new()).await;
@@ -133,6 +138,10 @@ impl World {
 
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    pub(crate) fn clock_seconds(&self) -> i64 {
+        self.clock.now().timestamp()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -244,6 +253,15 @@ impl Answer {
     pub(crate) fn refresh_token(&self) -> String {
         assert_eq!(self.status, 200, "{self:?}");
         self.body["tokens"]["refreshToken"].as_str().unwrap().to_owned()
+    }
+}
+
+/// For pages of an app that is being developed.
+fn passkeys() -> PasskeyConfig {
+    PasskeyConfig {
+        rp_id: "localhost".to_owned(),
+        rp_name: "Wallet".to_owned(),
+        origins: vec![ORIGIN.parse().unwrap()],
     }
 }
 
