@@ -28,7 +28,7 @@ use crate::{
     codes::Codes,
     config::Config,
     contacts::{self, Contacts},
-    crypto::pii::PiiKeys,
+    crypto::vault::{self, Vault},
     deactivation::{self, Deactivation},
     guard::Guard,
     internal, jwks, keys,
@@ -54,6 +54,7 @@ pub(crate) struct AppState {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
+    pub(crate) vault: Vault,
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -84,7 +85,7 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let pool = pool::connect(SERVICE_NAME, &config.database);
-        kyc::require_key(&pool, &config.keys_dir).await?;
+        vault::require_keys(&pool, &config.keys_dir, config.kms.as_ref()).await?;
         let clock = SystemClock::shared();
         let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
         Self::on(pool, config, services, clock)
@@ -151,6 +152,7 @@ impl AppState {
         let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
         let codes = Codes::new(pool.clone(), Arc::clone(&clock), notices.clone(), allowances.clone(), &key)?;
         let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
+        let vault = Vault::new(pool.clone(), Arc::clone(&clock), &config.keys_dir, config.kms.as_ref())?;
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
         Ok(Self {
@@ -201,11 +203,12 @@ impl AppState {
                 clock: Arc::clone(&clock),
                 users: users.clone(),
                 provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
-                keys: PiiKeys::load_or_create(&config.keys_dir)?,
+                vault: vault.clone(),
             },
             clock,
             users,
             sessions,
+            vault,
         })
     }
 
@@ -219,6 +222,7 @@ impl AppState {
         }
         workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
+        workers.spawn(|shutdown| self.kyc.clone().move_to_own_keys(shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
 }

@@ -11,12 +11,17 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 
-use crate::{SERVICE_NAME, kyc::HttpKycConfig, notices::config::NoticeConfig, passwords::ResetConfig};
+use crate::{
+    SERVICE_NAME, crypto::KmsConfig, kyc::HttpKycConfig, notices::config::NoticeConfig,
+    passwords::ResetConfig,
+};
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
 /// A request of a client ends after 30 s; a check that may take longer could never answer.
 const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
+/// A call may wrap a key and then open it.
+const LONGEST_KMS_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -31,6 +36,8 @@ pub struct Config {
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    /// What wraps the keys of personal data in the place of key files.
+    pub kms: Option<KmsConfig>,
     /// Who is believed where a call comes from.
     pub trusted_proxies: TrustedProxies,
 }
@@ -74,6 +81,7 @@ impl Config {
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
             },
+            kms: Self::kms(env)?,
             trusted_proxies: TrustedProxies::from_env(env)?,
         };
         config.check()?;
@@ -101,6 +109,27 @@ impl Config {
             "off" => Ok(false),
             _ => Err(ConfigError::new("SECOND_FACTORS must be on or off")),
         }
+    }
+
+    /// None unless `PII_KMS_URL` says where it is.
+    pub(crate) fn kms(env: &Env) -> Result<Option<KmsConfig>, ConfigError> {
+        let Some(base_url) = env.get("PII_KMS_URL") else { return Ok(None) };
+        let key = env.require("PII_KMS_KEY")?;
+        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(ConfigError::new("PII_KMS_KEY may have letters, digits, - and _"));
+        }
+        let timeout = env.seconds("PII_KMS_TIMEOUT_SECONDS", 5)?;
+        if timeout.is_zero() || timeout > LONGEST_KMS_WAIT {
+            let longest = LONGEST_KMS_WAIT.as_secs();
+            return Err(ConfigError::new(format!("PII_KMS_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
+        Ok(Some(KmsConfig {
+            base_url: base_url.to_owned(),
+            key,
+            token: env.require("PII_KMS_TOKEN")?.into(),
+            timeout,
+            breaker: BreakerConfig::default(),
+        }))
     }
 
     /// All that the commands beside `serve` need.

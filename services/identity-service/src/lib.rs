@@ -29,6 +29,7 @@ mod tidy;
 mod users;
 
 pub use app::{App, openapi};
+pub use crypto::KmsConfig;
 pub use kyc::HttpKycConfig;
 pub use notices::config as notice_config;
 pub use passwords::ResetConfig;

@@ -25,6 +25,7 @@ pub(crate) async fn keep_tidy(state: AppState, shutdown: CancellationToken) {
 
 /// One that fails holds up no other.
 async fn round(state: &AppState) {
+    state.vault.forget_old();
     told("messages", state.contacts.notices.purge().await);
     told("codes", state.contacts.codes.purge().await);
     told("allowances", state.contacts.allowances.purge().await);

@@ -1,7 +1,7 @@
 //! The simulated bank and KYC provider: the only simulated part of the platform.
 //!
-//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, a BVN check under `/kyc`,
-//! and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
+//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, a BVN check under `/kyc`, that of a
+//! key management service under `/v1/transit`, and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
 //! file where one is named.
 //!
 //! A request: fault switch → key → handler → decision on the locked book → file → answer. Webhooks follow in the
@@ -25,6 +25,7 @@ mod paging;
 mod store;
 mod transactions;
 mod transfers;
+mod transit;
 mod twin;
 mod wallets;
 mod webhooks;
@@ -87,6 +88,13 @@ fn router(twin: &Arc<Twin>) -> Router {
         .route("/bvn/verify", post(kyc::verify))
         .layer(from_fn_with_state(Arc::clone(twin), auth::kyc_key))
         .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
+    let transit = Router::new()
+        .route("/encrypt/{key}", post(transit::encrypt))
+        .route("/decrypt/{key}", post(transit::decrypt))
+        .route("/keys/{key}", get(transit::describe))
+        .route("/keys/{key}/rotate", post(transit::rotate))
+        .layer(from_fn_with_state(Arc::clone(twin), transit::token))
+        .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
     let control = Router::new()
         .route("/inbound-transfers", post(control::inbound))
         .route("/book", get(control::book))
@@ -96,6 +104,7 @@ fn router(twin: &Arc<Twin>) -> Router {
     Router::new()
         .nest("/api/v1", bank)
         .nest("/kyc", kyc)
+        .nest("/v1/transit", transit)
         .nest("/twin", control)
         .route("/health/live", get(live))
         .fallback(unknown)

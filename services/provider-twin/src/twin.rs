@@ -14,7 +14,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{book::Book, config::Config, error::Refusal, kyc::FirstAsked, messages::Mailbox, store};
+use crate::{
+    book::Book, config::Config, error::Refusal, kyc::FirstAsked, messages::Mailbox, store, transit::Versions,
+};
 
 /// Webhooks on their way at the same time.
 const SENDERS: usize = 64;
@@ -29,6 +31,7 @@ pub(crate) struct Twin {
     pub(crate) down: AtomicBool,
     pub(crate) kyc_asked: FirstAsked,
     pub(crate) mailbox: Mailbox,
+    pub(crate) transit: Versions,
     pub(crate) http: reqwest::Client,
     pub(crate) senders: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -57,6 +60,7 @@ impl Twin {
             down: AtomicBool::new(false),
             kyc_asked: FirstAsked::default(),
             mailbox: Mailbox::default(),
+            transit: Versions::default(),
             http,
             senders: Semaphore::new(SENDERS),
             tasks: TaskTracker::new(),

@@ -1,20 +1,20 @@
 //! Verifying a person, first step: the bank verification number (BVN), which gives tier 1.
 //!
 //! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
-//! person, looks again, stores the encrypted number, raises the tier and publishes `identity.user.verified`,
+//! person, looks again, stores the number, encrypted under the person's own key, raises the tier and publishes `identity.user.verified`,
 //! and `identity.user.tier_changed` where the tier is another one. A number belongs to one person; that somebody else has it is
 //! told only to who matches it.
 
 pub(crate) mod entity;
 pub(crate) mod error;
 mod http_provider;
+mod own_keys;
 mod provider;
 mod repo;
 pub(crate) mod routes;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::Context;
 use common_db::PgPool;
 use common_events::{Actor, EventContext, contracts::UserVerified};
 use common_utils::{clock::SharedClock, ids::UserId};
@@ -24,7 +24,10 @@ pub use http_provider::HttpKycConfig;
 
 use crate::{
     SERVICE_NAME,
-    crypto::pii::{Field, PiiKeys},
+    crypto::{
+        data_key::{DataKey, Field, Place},
+        vault::Vault,
+    },
     metrics,
     users::{
         self, Users,
@@ -46,7 +49,7 @@ pub(crate) struct Kyc {
     pub(crate) clock: SharedClock,
     pub(crate) users: Users,
     pub(crate) provider: Arc<dyn KycProvider>,
-    pub(crate) keys: PiiKeys,
+    pub(crate) vault: Vault,
 }
 
 /// A person as the bank needs to know them. Only wallet-service may ask for it.
@@ -60,12 +63,6 @@ pub(crate) struct Dossier {
 enum Verified {
     Now(User),
     Before(User),
-}
-
-/// Fails when the key in `keys_dir` is not the one that the stored numbers are encrypted with.
-pub(crate) async fn require_key(pool: &PgPool, keys_dir: &Path) -> anyhow::Result<()> {
-    let stored = repo::key_ids(pool).await.context("cannot tell which key is in use")?;
-    PiiKeys::require(keys_dir, &stored)
 }
 
 impl Kyc {
@@ -104,6 +101,7 @@ impl Kyc {
     }
 
     async fn record(&self, id: UserId, claim: BvnClaim) -> Result<Verified, KycError> {
+        let key = self.vault.key(id).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if let Some(stored) = repo::find(&mut *op, id).await? {
@@ -114,7 +112,7 @@ impl Kyc {
             return Err(KycError::NamesChanged);
         }
         let now = self.clock.now();
-        let sealed = self.seal(id, &claim)?;
+        let sealed = self.seal(&key, id, &claim)?;
         repo::insert_in_op(&mut op, id, &sealed, self.provider.name(), now).await?;
         let change = user.reach_tier(TIER_BVN);
         users::repo::update_in_op(&mut op, &user, now).await?;
@@ -133,25 +131,27 @@ impl Kyc {
         stored: &repo::Verification,
         bvn: &Bvn,
     ) -> Result<Verified, KycError> {
-        let same = stored.bvn_lookup == self.keys.lookup(Field::Bvn, bvn.digits());
+        let same = stored.bvn_lookup == self.vault.lookup(Field::Bvn, bvn.digits());
         if same { Ok(Verified::Before(user)) } else { Err(KycError::OtherBvn) }
     }
 
-    fn seal(&self, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
+    fn seal(&self, key: &DataKey, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
         let date_of_birth = Zeroizing::new(claim.date_of_birth.to_string());
         Ok(repo::Verification {
-            bvn_lookup: self.keys.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
-            bvn: self.keys.seal(id, Field::Bvn, claim.bvn.digits().as_bytes())?,
-            date_of_birth: self.keys.seal(id, Field::DateOfBirth, date_of_birth.as_bytes())?,
+            bvn_lookup: self.vault.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
+            bvn: key.seal(&Place::new(id, Field::Bvn), claim.bvn.digits().as_bytes())?,
+            date_of_birth: key.seal(&Place::new(id, Field::DateOfBirth), date_of_birth.as_bytes())?,
         })
     }
 
     pub(crate) async fn dossier(&self, id: UserId) -> Result<Dossier, KycError> {
         let stored = repo::find(&self.pool, id).await?.ok_or(KycError::NotVerified)?;
+        let key = self.vault.existing_key(id).await?;
+        let read = |field, value: &[u8]| self.vault.open_text(key.as_ref(), &Place::new(id, field), value);
         Ok(Dossier {
             user: self.users.get(id).await?,
-            bvn: self.keys.open(id, Field::Bvn, &stored.bvn)?,
-            date_of_birth: self.keys.open(id, Field::DateOfBirth, &stored.date_of_birth)?,
+            bvn: read(Field::Bvn, &stored.bvn)?,
+            date_of_birth: read(Field::DateOfBirth, &stored.date_of_birth)?,
         })
     }
 }

@@ -44,12 +44,45 @@ pub(crate) async fn find(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<
     .await
 }
 
-/// The ids of all keys that something is encrypted with; each stands behind the version byte.
-pub(crate) async fn key_ids(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Vec<u8>>> {
-    sqlx::query_scalar!(
-        r#"SELECT substring(bvn FROM 2 FOR 8) AS "id!" FROM bvn_verifications
-           UNION SELECT substring(date_of_birth FROM 2 FOR 8) FROM bvn_verifications"#,
+/// A number that is still encrypted under the deployment's key.
+pub(crate) struct Unmoved {
+    pub(crate) user: UserId,
+    pub(crate) bvn: Vec<u8>,
+    pub(crate) date_of_birth: Vec<u8>,
+}
+
+/// The next of them after this person.
+pub(crate) async fn unmoved(
+    db: impl PgExecutor<'_>,
+    after: Option<UserId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Unmoved>> {
+    sqlx::query_as!(
+        Unmoved,
+        r#"SELECT user_id AS "user", bvn, date_of_birth FROM bvn_verifications
+           WHERE get_byte(bvn, 0) = 1 AND ($1::uuid IS NULL OR user_id > $1) ORDER BY user_id LIMIT $2"#,
+        after.map(|user| user.uuid()),
+        limit,
     )
     .fetch_all(db)
     .await
+}
+
+/// Puts what its person's key has encrypted in its place, unless somebody else has.
+pub(crate) async fn move_to_own_key(
+    db: impl PgExecutor<'_>,
+    unmoved: &Unmoved,
+    bvn: &[u8],
+    date_of_birth: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE bvn_verifications SET bvn = $2, date_of_birth = $3 WHERE user_id = $1 AND bvn = $4",
+        unmoved.user.uuid(),
+        bvn,
+        date_of_birth,
+        unmoved.bvn,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -20,6 +20,7 @@ mod mailbox;
 mod notices;
 mod own_sessions;
 mod passwords;
+mod personal_data;
 mod process;
 mod profile;
 mod register;

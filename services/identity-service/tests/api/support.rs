@@ -106,6 +106,7 @@ impl World {
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            kms: None,
             trusted_proxies: TrustedProxies::default(),
         };
         adjust(&mut config);
@@ -124,10 +125,19 @@ impl World {
 
     /// Another instance of the service, which does what it does beside answering.
     pub(crate) async fn second_instance(&self) {
+        self.instance(|_| ()).await;
+    }
+
+    /// One that `adjust` configures otherwise; answers where it listens.
+    pub(crate) async fn instance(&self, adjust: impl FnOnce(&mut Config)) -> String {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        let app = App::new(self.config.clone(), self.services.clone(), clock).unwrap();
+        let mut config = self.config.clone();
+        adjust(&mut config);
+        let app = App::new(config, self.services.clone(), clock).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.run(listener, CancellationToken::new()));
+        address
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

@@ -7,4 +7,5 @@ mod control;
 mod kyc;
 mod persistence;
 mod support;
+mod transit;
 mod webhooks;
