@@ -1,5 +1,5 @@
 //! `identity-service keys …`: how an operator on the machine rotates the keys that sign access tokens, and how instances
-//! that run come to know of it.
+//! that run come to know of it. `keys pii …` is in `crypto::command`.
 //!
 //! Exit status: 0 done, 1 failure, 2 refused, with the reason.
 
@@ -14,7 +14,7 @@ use common_auth::{
 use common_utils::{clock::SystemClock, config::Env};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, sessions::Signer};
+use crate::{config::Config, crypto::command::PiiCommand, sessions::Signer};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Who checks tokens keeps the published keys for 5 minutes, and a gateway has to be told.
@@ -22,6 +22,26 @@ const SHORTEST_OVERLAP: i64 = 6;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
+    #[command(flatten)]
+    Signing(SigningCommand),
+    /// The master keys of personal data.
+    #[command(subcommand)]
+    Pii(PiiCommand),
+}
+
+impl KeysCommand {
+    /// Runs the command on the keys that the service uses.
+    pub async fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Signing(command) => command.run(env),
+            Self::Pii(command) => command.run(env).await,
+        }
+    }
+}
+
+/// The keys that sign access tokens.
+#[derive(Debug, Subcommand)]
+pub enum SigningCommand {
     /// Show the keys and what each does.
     List,
     /// Publish a new key, which signs after a while.
@@ -46,10 +66,9 @@ pub struct Retire {
     kid: String,
 }
 
-impl KeysCommand {
-    /// Runs the command on the keys that the service uses.
+impl SigningCommand {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
-    pub fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
+    fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
         let config = Config::from_env(env)?;
         if config.tokens.secret.is_some() {
             eprintln!("JWT_SECRET signs access tokens here; there are no keys");

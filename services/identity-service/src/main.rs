@@ -26,7 +26,7 @@ enum Command {
     /// Accounts of staff.
     #[command(subcommand)]
     Users(UsersCommand),
-    /// The keys that sign access tokens.
+    /// The keys that sign access tokens, and those of personal data.
     #[command(subcommand)]
     Keys(KeysCommand),
 }
@@ -50,7 +50,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Users(command) => return command.run(env).await,
-        Command::Keys(command) => return command.run(env),
+        Command::Keys(command) => return command.run(env).await,
     }
     Ok(ExitCode::SUCCESS)
 }

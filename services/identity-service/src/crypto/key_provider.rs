@@ -37,4 +37,13 @@ pub(crate) trait KeyProvider: Debug + Send + Sync {
 
     /// The master key under which keys are wrapped now.
     async fn current_key_id(&self) -> Result<String, KeyError>;
+
+    /// The master keys that are known to be here, the current one among them.
+    async fn held(&self) -> Result<Vec<String>, KeyError>;
+
+    /// Makes a new master key, which wraps from now on; those before it still open. Gives its id.
+    async fn rotate(&self) -> Result<String, KeyError>;
+
+    /// Lets a key go that nothing is wrapped under, where it is ours to let go. Without effect on one that is gone.
+    async fn remove(&self, key_id: &str) -> Result<(), KeyError>;
 }

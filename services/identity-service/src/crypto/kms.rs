@@ -41,6 +41,7 @@ pub(super) struct Kms {
     encrypt: Url,
     decrypt: Url,
     describe: Url,
+    rotate: Url,
     token: SecretString,
 }
 
@@ -75,6 +76,7 @@ impl Kms {
             encrypt: call("encrypt")?,
             decrypt: call("decrypt")?,
             describe: call("keys")?,
+            rotate: http_client::join(&config.base_url, &format!("/v1/transit/keys/{}/rotate", config.key))?,
             key: config.key,
             token: config.token,
         })
@@ -157,6 +159,32 @@ impl KeyProvider for Kms {
         let asked = self.ask(self.client.get(self.describe.clone())).await;
         let Described { latest_version } = asked.map_err(Refusal::unavailable)?;
         Ok(self.id(latest_version))
+    }
+
+    async fn held(&self) -> Result<Vec<String>, KeyError> {
+        Ok(vec![self.current_key_id().await?])
+    }
+
+    async fn rotate(&self) -> Result<String, KeyError> {
+        let sent = self
+            .client
+            .post(self.rotate.clone())
+            .json(&json!({}))
+            .header(TOKEN_HEADER, self.token.expose_secret());
+        let response = sent.send().await.map_err(|error| KeyError::Unavailable(error.into()))?;
+        // Some versions of the engine answer without a body.
+        if !response.status().is_success() {
+            return Err(KeyError::Unavailable(anyhow!(
+                "the key management service answers {}",
+                response.status()
+            )));
+        }
+        self.current_key_id().await
+    }
+
+    /// Its keys are the service's to remove: whoever runs it raises `min_decryption_version`.
+    async fn remove(&self, _key_id: &str) -> Result<(), KeyError> {
+        Ok(())
     }
 }
 

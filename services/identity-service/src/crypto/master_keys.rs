@@ -21,8 +21,10 @@ pub(super) struct MasterKeys {
 
 impl MasterKeys {
     pub(super) fn new(keys_dir: &Path, kms: Option<&KmsConfig>) -> anyhow::Result<Self> {
-        let kms = kms.cloned().map(Kms::new).transpose()?;
-        Ok(Self { files: FileKeys::load_or_create(keys_dir)?, kms })
+        let Some(kms) = kms else {
+            return Ok(Self { files: FileKeys::load_or_create(keys_dir)?, kms: None });
+        };
+        Ok(Self { files: FileKeys::load(keys_dir)?, kms: Some(Kms::new(kms.clone())?) })
     }
 
     /// Fails unless the key with this id is among those that this deployment is configured with. Makes none.
@@ -66,5 +68,21 @@ impl KeyProvider for MasterKeys {
 
     async fn current_key_id(&self) -> Result<String, KeyError> {
         self.wrapping().current_key_id().await
+    }
+
+    async fn held(&self) -> Result<Vec<String>, KeyError> {
+        let mut held = self.files.held().await?;
+        if let Some(kms) = &self.kms {
+            held.extend(kms.held().await?);
+        }
+        Ok(held)
+    }
+
+    async fn rotate(&self) -> Result<String, KeyError> {
+        self.wrapping().rotate().await
+    }
+
+    async fn remove(&self, key_id: &str) -> Result<(), KeyError> {
+        self.of(key_id)?.remove(key_id).await
     }
 }

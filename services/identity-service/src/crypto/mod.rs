@@ -6,6 +6,7 @@
 //! A table of encrypted values has the trigger `require_person_key()`, so that nothing is written under a key that is being erased.
 
 mod cache;
+pub(crate) mod command;
 pub(crate) mod data_key;
 pub(crate) mod error;
 mod file_keys;
@@ -14,6 +15,7 @@ mod kms;
 mod lookup;
 mod master_keys;
 mod repo;
+mod rotation;
 mod unmoved;
 pub(crate) mod vault;
 

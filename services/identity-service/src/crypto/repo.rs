@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
 use common_utils::ids::UserId;
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 use super::key_provider::WrappedKey;
 
@@ -97,4 +98,132 @@ pub(super) async fn unmoved_key_id(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<
     )
     .fetch_all(db)
     .await
+}
+
+/// A master key and how many people's keys are wrapped under it.
+pub(super) struct MasterRow {
+    pub(super) id: String,
+    pub(super) wraps: bool,
+    pub(super) keys: i64,
+    pub(super) retired_at: Option<DateTime<Utc>>,
+}
+
+pub(super) async fn master_keys(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<MasterRow>> {
+    sqlx::query_as!(
+        MasterRow,
+        r#"SELECT id, use = 'wrap' AS "wraps!", retired_at,
+                  (SELECT count(*) FROM person_keys WHERE key_id = master_keys.id) AS "keys!"
+           FROM master_keys ORDER BY first_used_at, id"#,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A person's key that is to be wrapped anew.
+pub(super) struct Wrapped {
+    pub(super) user: UserId,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The next people after this one whose keys are wrapped under the master key.
+pub(super) async fn wrapped_under(
+    db: impl PgExecutor<'_>,
+    key_id: &str,
+    after: Option<UserId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Wrapped>> {
+    sqlx::query_as!(
+        Wrapped,
+        r#"SELECT user_id AS "user", wrapped AS "bytes!" FROM person_keys
+           WHERE key_id = $1 AND ($2::uuid IS NULL OR user_id > $2) ORDER BY user_id LIMIT $3"#,
+        key_id,
+        after.map(UserId::uuid),
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A person's key before and after.
+pub(super) struct Rewrapped {
+    pub(super) user: UserId,
+    pub(super) before: Vec<u8>,
+    pub(super) after: WrappedKey,
+}
+
+/// Stores the keys as they are wrapped now, each unless it was changed or erased since it was read. Answers how many.
+pub(super) async fn rewrap(
+    pool: &PgPool,
+    batch: &[Rewrapped],
+    lookup: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let Some(first) = batch.first() else { return Ok(0) };
+    let users: Vec<_> = batch.iter().map(|key| key.user.uuid()).collect();
+    let before: Vec<_> = batch.iter().map(|key| key.before.clone()).collect();
+    let after: Vec<_> = batch.iter().map(|key| key.after.bytes.clone()).collect();
+    let ids: Vec<_> = batch.iter().map(|key| key.after.key_id.clone()).collect();
+    let mut op = common_db::begin(pool).await?;
+    use_master_keys_in_op(&mut op, &first.after.key_id, lookup, now).await?;
+    lock_in_op(&mut op, &users).await?;
+    let done = sqlx::query!(
+        "UPDATE person_keys AS kept SET wrapped = anew.after, key_id = anew.key_id
+         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS anew (user_id, before, after, key_id)
+         JOIN master_keys ON master_keys.id = anew.key_id AND master_keys.retired_at IS NULL
+         WHERE kept.user_id = anew.user_id AND kept.wrapped = anew.before",
+        &users,
+        &before,
+        &after,
+        &ids,
+    )
+    .execute(&mut *op)
+    .await?;
+    op.commit().await?;
+    Ok(done.rows_affected())
+}
+
+/// In one order, so that two who rewrap at one moment wait for each other and do not deadlock.
+async fn lock_in_op(op: &mut Op, users: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "SELECT FROM person_keys WHERE user_id = ANY ($1) ORDER BY user_id FOR NO KEY UPDATE",
+        users
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+/// What still hangs on a master key that shall go.
+pub(super) enum Retirement {
+    Done,
+    Wraps(i64),
+    /// Numbers that were not moved to their people's keys.
+    Unmoved,
+}
+
+/// From then on nothing is wrapped under the master key. Who is wrapping under it just now holds its row, and is waited for.
+pub(super) async fn retire(pool: &PgPool, id: &str, now: DateTime<Utc>) -> sqlx::Result<Retirement> {
+    let mut op = common_db::begin(pool).await?;
+    sqlx::query!(
+        "INSERT INTO master_keys (id, use, first_used_at) VALUES ($1, 'wrap', $2) ON CONFLICT (id) DO NOTHING",
+        id,
+        now,
+    )
+    .execute(&mut *op)
+    .await?;
+    sqlx::query!("SELECT FROM master_keys WHERE id = $1 FOR UPDATE", id).execute(&mut *op).await?;
+    let keys = sqlx::query_scalar!(r#"SELECT count(*) AS "keys!" FROM person_keys WHERE key_id = $1"#, id)
+        .fetch_one(&mut *op)
+        .await?;
+    if keys > 0 {
+        return Ok(Retirement::Wraps(keys));
+    }
+    if !unmoved_key_id(&mut *op).await?.is_empty() {
+        return Ok(Retirement::Unmoved);
+    }
+    sqlx::query!("UPDATE master_keys SET retired_at = COALESCE(retired_at, $2) WHERE id = $1", id, now)
+        .execute(&mut *op)
+        .await?;
+    op.commit().await?;
+    Ok(Retirement::Done)
 }

@@ -27,10 +27,10 @@ const CONTEXT: &[u8] = b"wallet-platform/person-key/v1";
 /// The keys of personal data of this deployment.
 #[derive(Debug, Clone)]
 pub(crate) struct Vault {
-    pool: PgPool,
-    clock: SharedClock,
-    masters: Arc<dyn KeyProvider>,
-    lookup: LookupKey,
+    pub(super) pool: PgPool,
+    pub(super) clock: SharedClock,
+    pub(super) masters: Arc<dyn KeyProvider>,
+    pub(super) lookup: LookupKey,
     /// Opens what was not moved to people's keys yet.
     unmoved: Option<Sealer>,
     opened: KeyCache,
@@ -119,6 +119,6 @@ impl Vault {
     }
 }
 
-fn context(user: UserId) -> Vec<u8> {
+pub(super) fn context(user: UserId) -> Vec<u8> {
     [CONTEXT, user.uuid().as_bytes()].concat()
 }

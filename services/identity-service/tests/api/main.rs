@@ -14,6 +14,7 @@ mod forgotten;
 mod guessing;
 mod import;
 mod internal;
+mod key_rotation;
 mod kyc;
 mod login;
 mod mailbox;

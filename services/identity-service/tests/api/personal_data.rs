@@ -21,12 +21,12 @@ use crate::{
     support::{Answer, Person, World, answer, kyc_at, refusal},
 };
 
-const BVN: &str = "22233344451";
+pub(crate) const BVN: &str = "22233344451";
 const BORN: &str = "1990-01-31";
 /// Longer than an opened key is kept in memory.
-const A_WHILE: i64 = 61;
+pub(crate) const A_WHILE: i64 = 61;
 
-async fn world() -> (World, String, DropGuard) {
+pub(crate) async fn world() -> (World, String, DropGuard) {
     let (twin, guard) = twin().await;
     (World::with_kyc(kyc_at(&twin)).await, twin, guard)
 }
@@ -52,36 +52,36 @@ async fn kms_world(token: &str) -> (World, String, DropGuard) {
     (world, twin, guard)
 }
 
-async fn verify(world: &World, person: &Person, bvn: &str) -> Answer {
+pub(crate) async fn verify(world: &World, person: &Person, bvn: &str) -> Answer {
     world.post_as(&person.access, "/kyc/bvn", &json!({ "bvn": bvn, "dateOfBirth": BORN })).await
 }
 
-async fn dossier_at(world: &World, address: &str, person: &Person) -> Answer {
+pub(crate) async fn dossier_at(world: &World, address: &str, person: &Person) -> Answer {
     let url = format!("{address}/internal/v1/users/{}/kyc", person.id);
     let token = world.services.mint("wallet-service").unwrap();
     answer(world.client.get(url).bearer_auth(token)).await
 }
 
 /// What wallet-service would be told.
-async fn dossier(world: &World, person: &Person) -> Answer {
+pub(crate) async fn dossier(world: &World, person: &Person) -> Answer {
     dossier_at(world, &world.address, person).await
 }
 
 /// The number and the birthday can be read.
-fn readable(dossier: &Answer, bvn: &str) {
+pub(crate) fn readable(dossier: &Answer, bvn: &str) {
     let told = (dossier.status, &dossier.body["bvn"], &dossier.body["dateOfBirth"]);
     assert_eq!(told, (200, &json!(bvn), &json!(BORN)));
 }
 
 /// The master key and the wrapped key of each person who has one.
-async fn person_keys(world: &World) -> Vec<(Uuid, Option<String>, Option<Vec<u8>>)> {
+pub(crate) async fn person_keys(world: &World) -> Vec<(Uuid, Option<String>, Option<Vec<u8>>)> {
     sqlx::query_as("SELECT user_id, key_id, wrapped FROM person_keys ORDER BY user_id")
         .fetch_all(&world.db.pool)
         .await
         .unwrap()
 }
 
-async fn down(world: &World, twin: &str, mode: &str) {
+pub(crate) async fn down(world: &World, twin: &str, mode: &str) {
     let change = world.client.request(Method::POST, format!("{twin}/twin/faults"));
     assert_eq!(answer(change.json(&json!({ "mode": mode }))).await.status, 200);
 }
@@ -170,7 +170,7 @@ async fn what_the_deployments_key_has_encrypted_is_moved_to_peoples_own() {
     assert_eq!(verify(&world, &now, BVN).await.code(), refusal(409, "bvn_taken"));
 }
 
-const ERASE: &str = "UPDATE person_keys SET wrapped = NULL, key_id = NULL, erased_at = now()";
+pub(crate) const ERASE: &str = "UPDATE person_keys SET wrapped = NULL, key_id = NULL, erased_at = now()";
 
 #[tokio::test]
 async fn nothing_is_written_under_a_key_that_is_being_erased() {
@@ -217,7 +217,7 @@ async fn who_erases_waits_for_what_is_being_written() {
 }
 
 /// Until some session of this database does.
-async fn waits_for_a_lock(world: &World) {
+pub(crate) async fn waits_for_a_lock(world: &World) {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     until("a session that waits", async || {
         let sessions: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db.pool).await.unwrap();
