@@ -30,6 +30,7 @@ use crate::{
     contacts::{self, Contacts},
     crypto::vault::{self, Vault},
     deactivation::{self, Deactivation},
+    erasure::{self, Erasures},
     guard::Guard,
     internal, jwks, keys,
     kyc::{self, HttpKycProvider, Kyc},
@@ -54,6 +55,7 @@ pub(crate) struct AppState {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
+    pub(crate) erasures: Erasures,
     pub(crate) vault: Vault,
 }
 
@@ -131,7 +133,7 @@ impl App {
 }
 
 impl AppState {
-    fn new(
+    pub(crate) fn new(
         config: &Config,
         pool: &PgPool,
         services: ServiceTokens,
@@ -184,12 +186,23 @@ impl AppState {
                 passwords,
                 policy,
                 proofs: proofs.clone(),
-                guard,
+                guard: guard.clone(),
                 notices: notices.clone(),
                 allowances,
                 sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
                 config: config.resets.clone(),
                 wake: Arc::default(),
+            },
+            erasures: Erasures {
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                users: users.clone(),
+                sessions: sessions.clone(),
+                proofs: proofs.clone(),
+                guard: guard.clone(),
+                notices: notices.clone(),
+                vault: vault.clone(),
+                retention: TimeDelta::from_std(config.erasure_retention)?,
             },
             deactivation: Deactivation {
                 pool: pool.clone(),
@@ -198,13 +211,7 @@ impl AppState {
                 proofs,
                 notices,
             },
-            kyc: Kyc {
-                pool,
-                clock: Arc::clone(&clock),
-                users: users.clone(),
-                provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
-                vault: vault.clone(),
-            },
+            kyc: bvn_checks(config, &users, &vault)?,
             clock,
             users,
             sessions,
@@ -223,8 +230,19 @@ impl AppState {
         workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
         workers.spawn(|shutdown| self.kyc.clone().move_to_own_keys(shutdown));
+        workers.spawn(|shutdown| self.erasures.clone().keep_forgetting(shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
+}
+
+fn bvn_checks(config: &Config, users: &Users, vault: &Vault) -> anyhow::Result<Kyc> {
+    Ok(Kyc {
+        pool: users.pool.clone(),
+        clock: Arc::clone(&users.clock),
+        users: users.clone(),
+        provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
+        vault: vault.clone(),
+    })
 }
 
 /// What signs access tokens, and what checks them.
@@ -250,6 +268,7 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(contacts::routes::router())
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
+        .merge(erasure::routes::router())
         .merge(kyc::routes::router())
         .merge(jwks::router())
 }

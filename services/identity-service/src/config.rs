@@ -12,12 +12,13 @@ use common_utils::{
 };
 
 use crate::{
-    SERVICE_NAME, crypto::KmsConfig, kyc::HttpKycConfig, notices::config::NoticeConfig,
-    passwords::ResetConfig,
+    SERVICE_NAME, crypto::KmsConfig, erasure::entity::RETENTION_DAYS, kyc::HttpKycConfig,
+    notices::config::NoticeConfig, passwords::ResetConfig,
 };
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
+const DEFAULT_RETENTION: Duration = Duration::from_hours(24 * RETENTION_DAYS);
 /// A request of a client ends after 30 s; a check that may take longer could never answer.
 const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
 /// A call may wrap a key and then open it.
@@ -36,6 +37,8 @@ pub struct Config {
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    /// How long evidence of who had themselves erased is kept.
+    pub erasure_retention: Duration,
     /// What wraps the keys of personal data in the place of key files.
     pub kms: Option<KmsConfig>,
     /// Who is believed where a call comes from.
@@ -81,6 +84,7 @@ impl Config {
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
             },
+            erasure_retention: env.duration("ERASURE_RETENTION", DEFAULT_RETENTION)?,
             kms: Self::kms(env)?,
             trusted_proxies: TrustedProxies::from_env(env)?,
         };

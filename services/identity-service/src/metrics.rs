@@ -13,9 +13,15 @@ const ACCOUNTS_LOCKED: &str = "wallet_identity_accounts_locked_total";
 const SOURCES_BLOCKED: &str = "wallet_identity_sources_blocked_total";
 const SESSIONS_ENDED: &str = "wallet_identity_sessions_ended_total";
 
+const MASTER_KEY_CALLS: &str = "wallet_identity_master_key_calls_total";
+const ERASURES: &str = "wallet_identity_erasures_total";
+
 const LOGIN_OUTCOMES: [&str; 5] = ["success", "invalid_credentials", "inactive", "held_back", "error"];
+const MASTER_KEY_OPERATIONS: [&str; 2] = ["wrap", "unwrap"];
+const MASTER_KEY_OUTCOMES: [&str; 3] = ["ok", "unavailable", "refused"];
+const ERASURE_STEPS: [&str; 2] = ["erased", "forgotten"];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
-const END_REASONS: [&str; 5] = ["logout", "ended", "reuse", "password_changed", "deactivated"];
+const END_REASONS: [&str; 6] = ["logout", "ended", "reuse", "password_changed", "deactivated", "erased"];
 const KYC_OUTCOMES: [&str; 8] =
     ["verified", "already_verified", "mismatch", "not_found", "taken", "refused", "unavailable", "error"];
 
@@ -30,6 +36,20 @@ pub(crate) fn register() {
         SOURCES_BLOCKED,
         "Addresses that wait because too many accounts were tried from there."
     );
+    describe_counter!(
+        MASTER_KEY_CALLS,
+        "People's keys that a master key wrapped or opened, by how that ended."
+    );
+    for operation in MASTER_KEY_OPERATIONS {
+        for outcome in MASTER_KEY_OUTCOMES {
+            let labels = [("service", SERVICE), ("operation", operation), ("outcome", outcome)];
+            counter!(MASTER_KEY_CALLS, &labels).increment(0);
+        }
+    }
+    describe_counter!(ERASURES, "People who were erased, and those of them whose evidence was deleted.");
+    for step in ERASURE_STEPS {
+        counter!(ERASURES, "service" => SERVICE, "step" => step).increment(0);
+    }
     for by in HOLDERS {
         counter!(HELD_BACK, "service" => SERVICE, "by" => by).increment(0);
     }
@@ -67,6 +87,15 @@ pub(crate) fn refresh_reused() {
 
 pub(crate) fn sessions_ended(reason: &'static str, sessions: u64) {
     counter!(SESSIONS_ENDED, "service" => SERVICE, "reason" => reason).increment(sessions);
+}
+
+pub(crate) fn master_key_called(operation: &'static str, outcome: &'static str) {
+    let labels = [("service", SERVICE), ("operation", operation), ("outcome", outcome)];
+    counter!(MASTER_KEY_CALLS, &labels).increment(1);
+}
+
+pub(crate) fn erased(step: &'static str) {
+    counter!(ERASURES, "service" => SERVICE, "step" => step).increment(1);
 }
 
 pub(crate) fn login_held_back(by: &'static str) {

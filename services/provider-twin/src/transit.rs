@@ -12,7 +12,7 @@ use std::{
 use axum::{
     Json,
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode},
     middleware::Next,
     response::Response,
 };
@@ -65,7 +65,7 @@ pub(crate) async fn token(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let told = request.headers().get("x-vault-token").map(|value| value.as_bytes()).unwrap_or_default();
+    let told = request.headers().get("x-vault-token").map(HeaderValue::as_bytes).unwrap_or_default();
     let known = twin.config.kms_token.as_ref().map(|token| token.expose_secret().as_bytes());
     if !known.is_some_and(|known| bool::from(known.ct_eq(told))) {
         return Err(Refusal::of_kms(StatusCode::FORBIDDEN, "permission denied"));

@@ -174,6 +174,7 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserUpdated>(),
         Contract::of::<UserTierChanged>(),
         Contract::of::<UserDeactivated>(),
+        Contract::of::<UserErased>(),
         Contract::of::<UserPasswordChanged>(),
         Contract::of::<SessionEnded>(),
         Contract::of::<UserLocked>(),

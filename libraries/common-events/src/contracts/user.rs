@@ -49,6 +49,22 @@ events! { Topic::User, UserSnapshot, "user", user_id:
     UserDeactivated = "identity.user.deactivated";
 }
 
+/// That a person had themselves erased. Who they were is in no event from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureSnapshot {
+    pub user_id: Uuid,
+    pub erased_at: DateTime<Utc>,
+    /// Until then identity-service keeps, encrypted, what the law has it keep.
+    pub evidence_until: DateTime<Utc>,
+}
+
+events! { Topic::User, ErasureSnapshot, "user", user_id:
+    /// A person was erased: whoever keeps anything by which they are known beside their id forgets it, unless the law has it kept.
+    /// `identity.user.updated` stands beside it, with pseudonyms.
+    UserErased = "identity.user.erased";
+}
+
 /// A KYC tier, before and now. What the evidence says stays with identity-service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

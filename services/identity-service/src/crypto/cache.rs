@@ -17,7 +17,10 @@ const MOST: usize = 1024;
 const LIFE: TimeDelta = TimeDelta::seconds(60);
 
 #[derive(Clone)]
-pub(super) struct KeyCache(Arc<Mutex<LruCache<UserId, (DataKey, DateTime<Utc>)>>>);
+pub(super) struct KeyCache(Arc<Mutex<Opened>>);
+
+/// Each with the time until which it may be used.
+type Opened = LruCache<UserId, (DataKey, DateTime<Utc>)>;
 
 impl fmt::Debug for KeyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +56,7 @@ impl KeyCache {
         self.locked().retain(|_, (_, until)| *until > now);
     }
 
-    fn locked(&self) -> MutexGuard<'_, LruCache<UserId, (DataKey, DateTime<Utc>)>> {
+    fn locked(&self) -> MutexGuard<'_, Opened> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,7 +73,9 @@ mod tests {
         put(people[0], now);
         assert!(cache.get(people[0], now + LIFE - TimeDelta::seconds(1)).is_some());
         assert!(cache.get(people[0], now + LIFE).is_none());
-        people.iter().for_each(|user| put(*user, now));
+        for user in &people {
+            put(*user, now);
+        }
         assert!(cache.get(people[0], now).is_none() && cache.get(people[1], now).is_some());
         assert_eq!(cache.locked().len(), MOST);
         cache.forget(people[1]);

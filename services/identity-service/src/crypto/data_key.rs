@@ -31,6 +31,8 @@ pub(crate) enum Field {
     DateOfBirth,
     Document,
     Totp,
+    /// Names and contacts of who had themselves erased.
+    Profile,
 }
 
 impl Field {
@@ -41,6 +43,7 @@ impl Field {
             Self::DateOfBirth => "date-of-birth",
             Self::Document => "document",
             Self::Totp => "totp",
+            Self::Profile => "profile",
         }
     }
 }

@@ -148,7 +148,7 @@ impl KeyProvider for Kms {
         let asked = self.ask(self.client.post(self.decrypt.clone()).json(&body)).await;
         let Decrypted { plaintext } = asked.map_err(|refusal| match refusal {
             Refusal::BadRequest => KeyError::Damaged,
-            refusal => refusal.unavailable(),
+            Refusal::NoAnswer(error) => KeyError::Unavailable(error),
         })?;
         let plain = STANDARD.decode(plaintext.expose_secret()).map(Zeroizing::new);
         let plain = plain.map_err(|_| KeyError::Damaged)?;

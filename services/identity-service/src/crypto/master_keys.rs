@@ -12,6 +12,7 @@ use super::{
     kms::{self, Kms, KmsConfig},
     lookup::LookupKey,
 };
+use crate::metrics;
 
 #[derive(Debug)]
 pub(super) struct MasterKeys {
@@ -56,14 +57,28 @@ impl MasterKeys {
     }
 }
 
+fn counted<T>(operation: &'static str, result: Result<T, KeyError>) -> Result<T, KeyError> {
+    let outcome = match &result {
+        Ok(_) => "ok",
+        Err(KeyError::Unavailable(_)) => "unavailable",
+        Err(KeyError::Unknown(_) | KeyError::Damaged) => "refused",
+    };
+    metrics::master_key_called(operation, outcome);
+    result
+}
+
 #[async_trait]
 impl KeyProvider for MasterKeys {
     async fn wrap(&self, context: &[u8], key: &KeyBytes) -> Result<WrappedKey, KeyError> {
-        self.wrapping().wrap(context, key).await
+        counted("wrap", self.wrapping().wrap(context, key).await)
     }
 
     async fn unwrap(&self, context: &[u8], wrapped: &WrappedKey) -> Result<KeyBytes, KeyError> {
-        self.of(&wrapped.key_id)?.unwrap(context, wrapped).await
+        let opened = match self.of(&wrapped.key_id) {
+            Ok(provider) => provider.unwrap(context, wrapped).await,
+            Err(error) => Err(error),
+        };
+        counted("unwrap", opened)
     }
 
     async fn current_key_id(&self) -> Result<String, KeyError> {

@@ -1,5 +1,7 @@
 //! All SQL about people's keys and the master keys above them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use common_db::{Op, PgPool};
 use common_utils::ids::UserId;
@@ -50,6 +52,20 @@ pub(super) async fn insert(
     .await?;
     op.commit().await?;
     Ok(true)
+}
+
+/// The row stays, so that no other key is made.
+pub(super) async fn erase_in_op(op: &mut Op, user: UserId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO person_keys (user_id, created_at, erased_at) VALUES ($1, $2, $2)
+         ON CONFLICT (user_id) DO UPDATE
+         SET wrapped = NULL, key_id = NULL, erased_at = COALESCE(person_keys.erased_at, excluded.erased_at)",
+        user.uuid(),
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
 }
 
 async fn use_master_keys_in_op(
@@ -158,13 +174,19 @@ pub(super) async fn rewrap(
     lookup: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
-    let Some(first) = batch.first() else { return Ok(0) };
+    if batch.is_empty() {
+        return Ok(0);
+    }
     let users: Vec<_> = batch.iter().map(|key| key.user.uuid()).collect();
     let before: Vec<_> = batch.iter().map(|key| key.before.clone()).collect();
     let after: Vec<_> = batch.iter().map(|key| key.after.bytes.clone()).collect();
     let ids: Vec<_> = batch.iter().map(|key| key.after.key_id.clone()).collect();
     let mut op = common_db::begin(pool).await?;
-    use_master_keys_in_op(&mut op, &first.after.key_id, lookup, now).await?;
+    for master in ids.iter().collect::<BTreeSet<_>>() {
+        use_master_keys_in_op(&mut op, master, lookup, now).await?;
+        // What a key has wrapped that was retired meanwhile is left out below, and wrapped again.
+        hold_in_op(&mut op, master).await?;
+    }
     lock_in_op(&mut op, &users).await?;
     let done = sqlx::query!(
         "UPDATE person_keys AS kept SET wrapped = anew.after, key_id = anew.key_id

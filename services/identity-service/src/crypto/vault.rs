@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use common_db::PgPool;
+use common_db::{Op, PgPool};
 use common_utils::{clock::SharedClock, crypto::sealing::Sealer, ids::UserId};
 use zeroize::Zeroizing;
 
@@ -111,6 +111,17 @@ impl Vault {
             return unmoved::open(sealer, place.user, place.field, stored);
         }
         key.ok_or(PiiError::Damaged)?.open_text(place, stored)
+    }
+
+    /// Deletes the person's key, and with it whatever is encrypted under it; none is made for them again. It waits for who is
+    /// writing under it. When the transaction has ended, [`Self::forget`].
+    pub(crate) async fn erase_in_op(&self, op: &mut Op, user: UserId) -> Result<(), PiiError> {
+        Ok(repo::erase_in_op(op, user, self.clock.now()).await?)
+    }
+
+    /// Takes the person's key out of memory; other instances forget it within a minute.
+    pub(crate) fn forget(&self, user: UserId) {
+        self.opened.forget(user);
     }
 
     /// Keys that nobody asks for any more leave memory.

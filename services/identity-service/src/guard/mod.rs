@@ -112,6 +112,14 @@ impl Guard {
         self.clear_in_op(op, &[], user, origin).await
     }
 
+    /// What was counted of an account that is no more. Counts at single addresses have keys that nobody can tell from here; they
+    /// go by themselves.
+    pub(crate) async fn forget_in_op(&self, op: &mut Op, user: &User) -> sqlx::Result<()> {
+        let keys: Vec<Key> = names(user).iter().map(|name| self.keys.identifier(name)).collect();
+        repo::lock_known_in_op(op, &keys).await?;
+        repo::forget_in_op(op, &keys).await
+    }
+
     async fn clear_in_op(
         &self,
         op: &mut Op,

@@ -10,7 +10,7 @@ pub(crate) mod error;
 mod http_provider;
 mod own_keys;
 mod provider;
-mod repo;
+pub(crate) mod repo;
 pub(crate) mod routes;
 
 use std::sync::Arc;

@@ -6,7 +6,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Kyc, error::KycError, repo};
-use crate::crypto::data_key::{Field, Place};
+use crate::crypto::{
+    data_key::{Field, Place},
+    error::PiiError,
+    key_provider::KeyError,
+};
 
 const BATCH: i64 = 100;
 /// Until what could not be moved is tried again.
@@ -23,7 +27,7 @@ impl Kyc {
                     return tracing::info!(moved, "numbers are encrypted under their people's own keys");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "numbers could not be moved to their people's keys; trying again")
+                    tracing::error!(%error, "numbers could not be moved to their people's keys; trying again");
                 }
             }
             if shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
@@ -39,9 +43,14 @@ impl Kyc {
             let Some(end) = batch.last() else { return Ok(moved) };
             last = Some(end.user);
             for unmoved in &batch {
-                self.move_one(unmoved).await?;
+                match self.move_one(unmoved).await {
+                    Ok(()) => moved += 1,
+                    Err(error) if is_damaged(&error) => {
+                        tracing::error!(user_id = %unmoved.user, %error, "a number cannot be read and stays where it is");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
-            moved += batch.len();
         }
     }
 
@@ -55,4 +64,11 @@ impl Kyc {
         let date_of_birth = anew(Field::DateOfBirth, &unmoved.date_of_birth)?;
         Ok(repo::move_to_own_key(&self.pool, unmoved, &bvn, &date_of_birth).await?)
     }
+}
+
+/// Trying again would not help, and others are not to wait for it.
+fn is_damaged(error: &KycError) -> bool {
+    use KeyError::{Damaged, Unknown};
+    use PiiError::{Erased, Key, Unmoved};
+    matches!(error, KycError::Pii(PiiError::Damaged | Erased | Unmoved(_) | Key(Damaged | Unknown(_))))
 }

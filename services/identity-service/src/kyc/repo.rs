@@ -34,10 +34,12 @@ pub(crate) async fn insert_in_op(
     Ok(())
 }
 
+/// Not of who had themselves erased: what is kept of them answers no call.
 pub(crate) async fn find(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Option<Verification>> {
     sqlx::query_as!(
         Verification,
-        "SELECT bvn_lookup, bvn, date_of_birth FROM bvn_verifications WHERE user_id = $1",
+        "SELECT bvn_lookup, bvn, date_of_birth FROM bvn_verifications
+         WHERE user_id = $1 AND NOT EXISTS (SELECT FROM erasures WHERE erasures.user_id = $1)",
         user.uuid(),
     )
     .fetch_optional(db)
@@ -61,7 +63,7 @@ pub(crate) async fn unmoved(
         Unmoved,
         r#"SELECT user_id AS "user", bvn, date_of_birth FROM bvn_verifications
            WHERE get_byte(bvn, 0) = 1 AND ($1::uuid IS NULL OR user_id > $1) ORDER BY user_id LIMIT $2"#,
-        after.map(|user| user.uuid()),
+        after.map(UserId::uuid),
         limit,
     )
     .fetch_all(db)
@@ -84,5 +86,22 @@ pub(crate) async fn move_to_own_key(
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// The number may be verified for another account of the person's. `nothing` is random.
+pub(crate) async fn release_number_in_op(op: &mut Op, user: UserId, nothing: &[u8; 32]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE bvn_verifications SET bvn_lookup = $2 WHERE user_id = $1",
+        user.uuid(),
+        nothing.as_slice(),
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM bvn_verifications WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
     Ok(())
 }

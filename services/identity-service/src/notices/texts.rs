@@ -58,4 +58,10 @@ impl Message {
         let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
     }
+    pub(crate) fn account_erased(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = "Your account and what was known of you were erased; nobody can open it again. What the law has us keep stays \
+                    encrypted until it need not be kept any more, and is deleted then. If this was not you, tell support at once."
+            .to_owned();
+        Self::new(Kind::AccountErased, to, "Your account was erased", text, now + WORTH_READING)
+    }
 }

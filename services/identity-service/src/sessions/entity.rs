@@ -68,6 +68,7 @@ pub(crate) enum EndReason {
     Reuse,
     PasswordChanged,
     Deactivated,
+    Erased,
     /// The person opened more than are kept.
     TooMany,
 }
@@ -80,6 +81,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::Erased => "erased",
             Self::TooMany => "too_many",
         }
     }

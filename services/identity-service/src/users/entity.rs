@@ -208,6 +208,16 @@ impl User {
         }
     }
 
+    /// Nothing is left by which the person is known but the id: pseudonyms that are nobody's, and as unique as what they replace.
+    /// Somebody suspended stays known to who suspended them.
+    pub(crate) fn erase(&mut self) -> Result<(), Suspended> {
+        self.deactivate()?;
+        (self.email, self.phone_number) = pseudonyms(self.id);
+        (self.email_verified, self.phone_verified) = (false, false);
+        (self.first_name, self.last_name) = (PersonName::erased(), PersonName::erased());
+        Ok(())
+    }
+
     /// What they told when they registered, as it is now.
     pub(crate) fn particulars(&self) -> NewUser {
         NewUser {
@@ -224,6 +234,16 @@ impl User {
         self.kyc_tier = change.new;
         (change.new != change.old).then_some(change)
     }
+}
+
+/// An address under a domain that never is one (RFC 2606), and a number under a country code that nobody has (ITU-T E.164).
+fn pseudonyms(id: UserId) -> (Email, PhoneNumber) {
+    // The last bits of the id are random.
+    let digits = id.uuid().as_u128() % 1_000_000_000_000;
+    (
+        Email::from_stored(format!("{id}@erased.invalid")),
+        PhoneNumber::from_stored(format!("+999{digits:012}")),
+    )
 }
 
 #[cfg(test)]
@@ -253,6 +273,20 @@ mod tests {
         assert_eq!(user.change_profile(names("Adaeze")), Ok(Outcome::AlreadyApplied));
         assert_eq!(user.change_profile(names("Ada")), Err(NamesVerified));
         assert_eq!(user.first_name.as_str(), "Adaeze");
+    }
+
+    #[test]
+    fn who_is_erased_is_known_by_their_id_alone() {
+        let mut person = User { email_verified: true, kyc_tier: TIER_BVN, ..user() };
+        person.erase().unwrap();
+        assert_eq!(person.email.as_str(), format!("{}@erased.invalid", person.id));
+        let number = person.phone_number.as_str();
+        assert!(number.starts_with("+999") && number.len() == 16, "{number}");
+        assert_eq!((person.first_name.as_str(), person.last_name.as_str()), ("Erased", "Erased"));
+        assert_eq!((person.status, person.email_verified), (UserStatus::Closed, false));
+        let mut suspended = User { status: UserStatus::Suspended, ..user() };
+        assert_eq!(suspended.erase(), Err(Suspended));
+        assert_eq!(suspended.email.as_str(), "ada@example.com");
     }
 
     #[test]

@@ -109,6 +109,13 @@ pub(crate) async fn update_contacts_in_op(
     Ok(())
 }
 
+/// Writes all that may change.
+pub(crate) async fn replace_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -> Result<(), UserError> {
+    update_in_op(op, user, now).await?;
+    update_contacts_in_op(op, user, now).await?;
+    update_status_in_op(op, user, now).await
+}
+
 pub(crate) async fn update_status_in_op(
     op: &mut Op,
     user: &User,

@@ -19,7 +19,7 @@ async fn the_keys_are_published_at_both_addresses() {
         assert_eq!(answer.body, serde_json::to_value(JwkSet::of([own.public_key()])).unwrap());
         assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     }
-    for file in ["jwt_ed25519.pem", "pii.key", "contacts.key"] {
+    for file in ["jwt_ed25519.pem", "pii.key", "pii_lookup.key", "contacts.key"] {
         let mode = std::fs::metadata(world.keys.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }

@@ -10,6 +10,7 @@ mod command;
 mod contacts;
 mod contract;
 mod deactivation;
+mod erasure;
 mod forgotten;
 mod guessing;
 mod import;

@@ -106,6 +106,7 @@ impl World {
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            erasure_retention: Duration::from_hours(24),
             kms: None,
             trusted_proxies: TrustedProxies::default(),
         };
