@@ -76,7 +76,8 @@ impl FromRef<AppState> for TrustedProxies {
 pub struct App {
     config: Config,
     pool: PgPool,
-    state: AppState,
+    /// Boxed, for what runs it is moved about.
+    state: Box<AppState>,
     router: Router,
 }
 
@@ -106,7 +107,7 @@ impl App {
         let state = AppState::new(&config, &pool, services, clock)?;
         let api = Router::from(public()).merge(internal::router()).with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { config, pool, state, router })
+        Ok(Self { config, pool, state: Box::new(state), router })
     }
 
     pub fn config(&self) -> &Config {

@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = run(cli.command.unwrap_or_default(), &env).await;
+    let outcome = Box::pin(run(cli.command.unwrap_or_default(), &env)).await;
     telemetry.flush();
     outcome
 }
@@ -46,7 +46,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         Command::Serve => {
             let app = App::from_env(env).await?;
             let listener = app.config().listen.bind().await?;
-            app.run(listener, shutdown::on_signal()?).await?;
+            Box::pin(app.run(listener, shutdown::on_signal()?)).await?;
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Users(command) => return command.run(env).await,
