@@ -60,7 +60,8 @@ pub struct TierChangeSnapshot {
     /// 0 (nothing verified) to 3.
     #[schemars(example = 1)]
     pub new_tier: i16,
-    /// The kind of evidence that it changed by, `bank_verification_number`.
+    /// What it changed by: `bank_verification_number`, `kyc_case` (an application that was approved), or `expired` (what was verified
+    /// before is too old).
     #[schemars(example = &"bank_verification_number")]
     pub evidence: String,
     pub changed_at: DateTime<Utc>,
@@ -123,4 +124,58 @@ pub struct UserLockSnapshot {
 events! { Topic::User, UserLockSnapshot, "user", user_id:
     /// Somebody tries to sign in as this person: for a while nobody does so from an address where the person has not been before.
     UserLocked = "identity.user.locked";
+}
+
+/// Somebody's application for a KYC tier. What they told and sent stays with identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KycCaseSnapshot {
+    pub user_id: Uuid,
+    pub case_id: Uuid,
+    /// ISO 3166: whose rules hold.
+    #[schemars(example = &"NG")]
+    pub country: String,
+    /// The tier that is applied for, 1 to 3.
+    #[schemars(example = 2)]
+    pub tier: i16,
+    /// `submitted`, `in_review`, `more_needed`, `approved`, `rejected`, `expired`.
+    #[schemars(example = &"approved")]
+    pub status: String,
+    /// What was done: `open`, `resubmit`, `refer` (to reviewers), `ask` (the person for more), `approve`, `reject`, `expire`. Of several
+    /// reviewers who have to approve, each but the last leaves it `in_review`.
+    #[schemars(example = &"approve")]
+    pub action: String,
+    /// Why, for example `requirements_met`, `partial_match`, `document_unreadable`.
+    #[schemars(example = &"requirements_met")]
+    pub reason: String,
+    /// How often it has come to the reviewers.
+    #[schemars(example = 1)]
+    pub review_round: i32,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, KycCaseSnapshot, "user", user_id:
+    /// Somebody applied for a KYC tier.
+    KycCaseSubmitted = "identity.kyc.case_submitted";
+    /// An application stands elsewhere, and has not ended: with the reviewers, or with the person, who has to send more.
+    KycCaseUpdated = "identity.kyc.case_updated";
+    /// An application has ended: approved, rejected, or not answered in time. A tier that changed is told by `identity.user.tier_changed`.
+    KycCaseDecided = "identity.kyc.case_decided";
+}
+
+/// A look of a member of staff at what somebody told or sent to be verified. Who looked is the event's actor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KycEvidenceViewSnapshot {
+    /// Whose evidence it is.
+    pub user_id: Uuid,
+    pub case_id: Uuid,
+    /// The document; null for what was told in words.
+    pub document_id: Option<Uuid>,
+    pub viewed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, KycEvidenceViewSnapshot, "user", user_id:
+    /// A reviewer looked at the evidence of an application.
+    KycEvidenceViewed = "identity.kyc.evidence_viewed";
 }

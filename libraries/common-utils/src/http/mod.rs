@@ -15,7 +15,7 @@ mod validation;
 
 pub use client_address::{ClientAddress, TrustedProxies};
 pub use context::with_context;
-pub use json::{ApiJson, ApiPath, ApiQuery};
+pub use json::{ApiBytes, ApiJson, ApiPath, ApiQuery};
 pub use measure::measured;
 pub use problem::{FieldError, Problem, ProblemBody, Refused};
 pub use validation::FieldErrors;
