@@ -1,6 +1,6 @@
 //! The simulated bank and KYC provider: the only simulated part of the platform.
 //!
-//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, a BVN check under `/kyc`, that of a
+//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, checks of numbers and documents under `/kyc`, that of a
 //! key management service under `/v1/transit`, and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
 //! file where one is named.
 //!
@@ -14,6 +14,7 @@ mod config;
 mod control;
 mod customers;
 mod error;
+mod evidence;
 mod extract;
 mod faults;
 mod kyc;
@@ -34,7 +35,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::StatusCode,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
@@ -52,6 +53,8 @@ use twin::Twin;
 
 /// Requests that are still running when the twin is told to stop get this long.
 const DRAIN: Duration = Duration::from_secs(10);
+/// 10 MiB in base64, and what stands around it.
+const DOCUMENT_LIMIT: usize = 15 * 1024 * 1024;
 
 /// The twin's routes, to be served or called in a test. Call it inside a Tokio runtime, which its webhooks need.
 pub fn app(config: Config) -> anyhow::Result<Router> {
@@ -86,6 +89,9 @@ fn router(twin: &Arc<Twin>) -> Router {
         .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
     let kyc = Router::new()
         .route("/bvn/verify", post(kyc::verify))
+        .route("/nin/verify", post(evidence::verify_nin))
+        .route("/documents/verify", post(evidence::verify_document))
+        .layer(DefaultBodyLimit::max(DOCUMENT_LIMIT))
         .layer(from_fn_with_state(Arc::clone(twin), auth::kyc_key))
         .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
     let transit = Router::new()

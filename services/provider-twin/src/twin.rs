@@ -30,6 +30,7 @@ pub(crate) struct Twin {
     /// Set by the fault control: every provider call answers 503.
     pub(crate) down: AtomicBool,
     pub(crate) kyc_asked: FirstAsked,
+    pub(crate) nin_asked: FirstAsked,
     pub(crate) mailbox: Mailbox,
     pub(crate) transit: Versions,
     pub(crate) http: reqwest::Client,
@@ -59,6 +60,7 @@ impl Twin {
             saved: tokio::sync::Mutex::new(0),
             down: AtomicBool::new(false),
             kyc_asked: FirstAsked::default(),
+            nin_asked: FirstAsked::default(),
             mailbox: Mailbox::default(),
             transit: Versions::default(),
             http,

@@ -4,6 +4,7 @@
 
 mod bank;
 mod control;
+mod evidence;
 mod kyc;
 mod persistence;
 mod support;
