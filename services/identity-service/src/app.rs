@@ -32,7 +32,7 @@ use crate::{
     deactivation::{self, Deactivation},
     guard::Guard,
     internal, jwks, keys,
-    kyc::{self, HttpKycProvider, Kyc},
+    kyc::{self, HttpKycProvider, Kyc, cases::Cases, policy::Policies},
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
     passwords::{self, PasswordChanges, proof::Proofs},
@@ -51,6 +51,7 @@ pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
     pub(crate) kyc: Kyc,
+    pub(crate) cases: Cases,
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
@@ -99,6 +100,7 @@ impl App {
     fn on(pool: PgPool, config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
         metrics::register();
         notices::register();
+        kyc::cases::metrics::register();
         let checks: Vec<Box<dyn Check>> =
             vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
         let state = AppState::new(&config, &pool, services, clock)?;
@@ -155,6 +157,18 @@ impl AppState {
         let vault = Vault::new(pool.clone(), Arc::clone(&clock), &config.keys_dir, config.kms.as_ref())?;
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
+        let provider = Arc::new(HttpKycProvider::new(config.kyc.clone())?);
+        let cases = Cases {
+            pool: pool.clone(),
+            clock: Arc::clone(&clock),
+            users: users.clone(),
+            vault: vault.clone(),
+            provider: Arc::clone(&provider) as _,
+            policies: Arc::new(Policies::load(&config.kyc_policy.country, config.kyc_policy.dir.as_deref())?),
+            allowances: allowances.clone(),
+            notices: notices.clone(),
+            wake: Arc::default(),
+        };
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -202,9 +216,10 @@ impl AppState {
                 pool,
                 clock: Arc::clone(&clock),
                 users: users.clone(),
-                provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
+                provider,
                 vault: vault.clone(),
             },
+            cases,
             clock,
             users,
             sessions,
@@ -223,6 +238,9 @@ impl AppState {
         workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
         workers.spawn(|shutdown| self.kyc.clone().move_to_own_keys(shutdown));
+        workers.spawn(|shutdown| self.cases.clone().keep_checking(shutdown));
+        workers.spawn(|shutdown| self.cases.clone().keep_verified(shutdown));
+        workers.spawn(|shutdown| kyc::cases::metrics::watch(self.cases.clone(), shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
 }
@@ -251,6 +269,10 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
         .merge(kyc::routes::router())
+        .merge(kyc::validity::routes::router())
+        .merge(kyc::cases::routes::router())
+        .merge(kyc::documents::routes::router())
+        .merge(kyc::reviews::routes::router())
         .merge(jwks::router())
 }
 

@@ -36,10 +36,20 @@ pub struct Config {
     pub resets: ResetConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    pub kyc_policy: KycPolicyConfig,
     /// What wraps the keys of personal data in the place of key files.
     pub kms: Option<KmsConfig>,
     /// Who is believed where a call comes from.
     pub trusted_proxies: TrustedProxies,
+}
+
+/// What people have to give for a tier.
+#[derive(Debug, Clone)]
+pub struct KycPolicyConfig {
+    /// Of who names none.
+    pub country: String,
+    /// Files of countries beside those that are compiled in.
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +90,10 @@ impl Config {
                 api_key: env.secret("KYC_API_KEY"),
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
+            },
+            kyc_policy: KycPolicyConfig {
+                country: env.text("KYC_COUNTRY", "NG"),
+                dir: env.get("KYC_POLICY_DIR").map(PathBuf::from),
             },
             kms: Self::kms(env)?,
             trusted_proxies: TrustedProxies::from_env(env)?,

@@ -2,7 +2,7 @@
 //!
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
-//! `passwords` (changing and resetting), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `passwords` (changing and resetting), `deactivation`, `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
@@ -24,6 +24,7 @@ mod kyc;
 mod metrics;
 mod notices;
 mod passwords;
+mod permissions;
 mod sessions;
 mod tidy;
 mod users;

@@ -36,6 +36,8 @@ pub(crate) enum Counted<'a> {
     ResetsOf(UserId),
     /// Times that somebody who is signed in tells their password.
     ProofsBy(UserId),
+    /// Applications for a tier.
+    CasesBy(UserId),
 }
 
 /// It is to be waited for so long.
@@ -96,6 +98,7 @@ impl Allowances {
             Counted::ChangesBy(user) => of("changes-by", user.uuid().as_bytes()),
             Counted::ResetsOf(user) => of("resets-of", user.uuid().as_bytes()),
             Counted::ProofsBy(user) => of("proofs-by", user.uuid().as_bytes()),
+            Counted::CasesBy(user) => of("cases-by", user.uuid().as_bytes()),
         }
     }
 

@@ -30,6 +30,10 @@ pub(crate) enum Field {
     Nin,
     DateOfBirth,
     Document,
+    /// What somebody tells when they apply for a tier.
+    KycClaims,
+    /// What reviewers write about somebody.
+    KycNote,
     Totp,
 }
 
@@ -40,6 +44,8 @@ impl Field {
             Self::Nin => "nin",
             Self::DateOfBirth => "date-of-birth",
             Self::Document => "document",
+            Self::KycClaims => "kyc-claims",
+            Self::KycNote => "kyc-note",
             Self::Totp => "totp",
         }
     }

@@ -1,17 +1,28 @@
-//! Verifying a person, first step: the bank verification number (BVN), which gives tier 1.
+//! Verifying a person. Here: the bank verification number (BVN) by itself, which gives tier 1 at once. `cases` are applications for a
+//! tier, `documents` what belongs to them, `reviews` what people decide, `validity` until when a tier holds; `policy` is what a country
+//! demands, `names` how names are compared, `provider` who looks things up.
 //!
 //! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
 //! person, looks again, stores the number, encrypted under the person's own key, raises the tier and publishes `identity.user.verified`,
 //! and `identity.user.tier_changed` where the tier is another one. A number belongs to one person; that somebody else has it is
 //! told only to who matches it.
 
+pub(crate) mod cases;
+mod claims;
+pub(crate) mod documents;
 pub(crate) mod entity;
 pub(crate) mod error;
+mod evidence;
 mod http_provider;
+mod names;
+mod numbers;
 mod own_keys;
+pub(crate) mod policy;
 mod provider;
 mod repo;
+pub(crate) mod reviews;
 pub(crate) mod routes;
+pub(crate) mod validity;
 
 use std::sync::Arc;
 

@@ -67,6 +67,7 @@ pub(crate) enum Kind {
     PasswordChanged,
     ContactChanged,
     AccountDeactivated,
+    Kyc,
 }
 
 impl Kind {
@@ -77,6 +78,7 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::ContactChanged => "contact_changed",
             Self::AccountDeactivated => "account_deactivated",
+            Self::Kyc => "kyc",
         }
     }
 }

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
 use super::entity::{Channel, Content, Kind, Message, WORTH_READING};
-use crate::users::Identifier;
+use crate::{
+    kyc::cases::entity::{Case, Status},
+    users::{Identifier, entity::TierChange},
+};
 
 const ASK: &str = "If this was not you, reset your password and tell support at once.";
 
@@ -57,5 +60,36 @@ impl Message {
     pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
+    }
+
+    /// None where the person has nothing to know or to do. Why is told to who signs in: a message may be read by others.
+    pub(crate) fn kyc_case(to: &Identifier, case: &Case, now: DateTime<Utc>) -> Option<Self> {
+        let tier = case.tier;
+        let text = match case.status {
+            Status::MoreNeeded => format!(
+                "To verify you for tier {tier} we need something more. Sign in to see what, and send it within the time that is told there."
+            ),
+            Status::Approved => format!("You are verified for tier {tier}."),
+            Status::Rejected => format!("You could not be verified for tier {tier}. Sign in to see why."),
+            Status::Expired => format!(
+                "What we needed to verify you for tier {tier} has not come, and your application has ended. You may apply again."
+            ),
+            Status::Submitted | Status::InReview => return None,
+        };
+        Some(Self::new(Kind::Kyc, to, "Your verification", text, now + WORTH_READING))
+    }
+
+    pub(crate) fn kyc_due(to: &Identifier, tier: i16, until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let day = until.date_naive();
+        let text = format!("You are verified for tier {tier} until {day}. Apply again before to keep it.");
+        Self::new(Kind::Kyc, to, "Verify yourself again", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn kyc_lapsed(to: &Identifier, change: TierChange, now: DateTime<Utc>) -> Self {
+        let TierChange { old, new } = change;
+        let text = format!(
+            "You were not verified again in time: tier {old} has become tier {new}. Apply again to get it back."
+        );
+        Self::new(Kind::Kyc, to, "Your verification has run out", text, now + WORTH_READING)
     }
 }

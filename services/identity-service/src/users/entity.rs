@@ -224,6 +224,13 @@ impl User {
         self.kyc_tier = change.new;
         (change.new != change.old).then_some(change)
     }
+
+    /// What was verified is too old. Nobody rises by it.
+    pub(crate) fn fall_to_tier(&mut self, tier: i16) -> Option<TierChange> {
+        let change = TierChange { old: self.kyc_tier, new: self.kyc_tier.min(tier) };
+        self.kyc_tier = change.new;
+        (change.new != change.old).then_some(change)
+    }
 }
 
 #[cfg(test)]
@@ -256,11 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn tiers_only_rise_and_roles_are_granted_once() {
+    fn tiers_rise_and_fall_apart_and_roles_are_granted_once() {
         let mut user = user();
         assert_eq!(user.reach_tier(2), Some(TierChange { old: TIER_NONE, new: 2 }));
         assert_eq!((user.reach_tier(2), user.reach_tier(TIER_BVN)), (None, None));
         assert_eq!(user.kyc_tier, 2);
+        assert_eq!(user.fall_to_tier(3), None);
+        assert_eq!(user.fall_to_tier(1), Some(TierChange { old: 2, new: 1 }));
         assert_eq!(user.grant(Role::Support), Outcome::Executed);
         assert_eq!(user.grant(Role::Support), Outcome::AlreadyApplied);
         assert_eq!(user.roles.iter().copied().collect::<Vec<_>>(), [Role::User, Role::Support]);

@@ -36,7 +36,17 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
         [
             "/.well-known/jwks.json",
             "/api/v1/identity/.well-known/jwks.json",
+            "/api/v1/identity/kyc",
             "/api/v1/identity/kyc/bvn",
+            "/api/v1/identity/kyc/cases",
+            "/api/v1/identity/kyc/cases/{id}",
+            "/api/v1/identity/kyc/cases/{id}/documents",
+            "/api/v1/identity/kyc/reviews",
+            "/api/v1/identity/kyc/reviews/{id}",
+            "/api/v1/identity/kyc/reviews/{id}/approve",
+            "/api/v1/identity/kyc/reviews/{id}/ask-for-more",
+            "/api/v1/identity/kyc/reviews/{id}/documents/{documentId}",
+            "/api/v1/identity/kyc/reviews/{id}/reject",
             "/api/v1/identity/login",
             "/api/v1/identity/logout",
             "/api/v1/identity/me",
@@ -124,6 +134,10 @@ async fn it_counts_from_zero() {
         "wallet_identity_logins_held_back_total{service=\"identity\",by=\"source\"}",
         "wallet_identity_accounts_locked_total{service=\"identity\"}",
         "wallet_identity_sources_blocked_total{service=\"identity\"}",
+        "wallet_identity_kyc_decisions_total{service=\"identity\",action=\"approve\",by=\"reviewer\"}",
+        "wallet_identity_kyc_evidence_checks_total{service=\"identity\",kind=\"nin\",outcome=\"unavailable\"}",
+        "wallet_identity_kyc_cases{service=\"identity\",status=\"in_review\"}",
+        "wallet_identity_kyc_cases_oldest_seconds{service=\"identity\",status=\"submitted\"}",
     ] {
         assert!(page.contains(series), "{series} is not in\n{page}");
     }

@@ -15,7 +15,7 @@ use common_utils::{
 };
 use identity_service::{
     App, HttpKycConfig, ResetConfig, SERVICE,
-    config::{Config, PasswordConfig, TokenConfig},
+    config::{Config, KycPolicyConfig, PasswordConfig, TokenConfig},
     migrations,
     notice_config::NoticeConfig,
 };
@@ -106,6 +106,7 @@ impl World {
             resets: ResetConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            kyc_policy: KycPolicyConfig { country: "NG".to_owned(), dir: None },
             kms: None,
             trusted_proxies: TrustedProxies::default(),
         };
