@@ -32,7 +32,7 @@ use crate::{
     deactivation::{self, Deactivation},
     guard::Guard,
     internal, jwks, keys,
-    kyc::{self, HttpKycProvider, Kyc, cases::Cases, policy::Policies},
+    kyc::{self, HttpKycProvider, Kyc, cases::Cases},
     metrics, migrations,
     notices::{self, Notices, entity::Channel},
     passwords::{self, PasswordChanges, proof::Proofs},
@@ -51,7 +51,8 @@ pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) sessions: Sessions,
     pub(crate) kyc: Kyc,
-    pub(crate) cases: Cases,
+    /// Shared, because it is large and a state is cloned for each request.
+    pub(crate) cases: Arc<Cases>,
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
@@ -157,18 +158,14 @@ impl AppState {
         let vault = Vault::new(pool.clone(), Arc::clone(&clock), &config.keys_dir, config.kms.as_ref())?;
         let proofs =
             Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
-        let provider = Arc::new(HttpKycProvider::new(config.kyc.clone())?);
-        let cases = Cases {
+        let kyc = Kyc {
             pool: pool.clone(),
             clock: Arc::clone(&clock),
             users: users.clone(),
+            provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
             vault: vault.clone(),
-            provider: Arc::clone(&provider) as _,
-            policies: Arc::new(Policies::load(&config.kyc_policy.country, config.kyc_policy.dir.as_deref())?),
-            allowances: allowances.clone(),
-            notices: notices.clone(),
-            wake: Arc::default(),
         };
+        let cases = kyc.cases(&config.kyc_policy, allowances.clone(), notices.clone())?;
         Ok(Self {
             authenticator: Authenticator { tokens, services },
             proxies: config.trusted_proxies.clone(),
@@ -206,20 +203,14 @@ impl AppState {
                 wake: Arc::default(),
             },
             deactivation: Deactivation {
-                pool: pool.clone(),
+                pool,
                 clock: Arc::clone(&clock),
                 sessions: sessions.clone(),
                 proofs,
                 notices,
             },
-            kyc: Kyc {
-                pool,
-                clock: Arc::clone(&clock),
-                users: users.clone(),
-                provider,
-                vault: vault.clone(),
-            },
-            cases,
+            kyc,
+            cases: Arc::new(cases),
             clock,
             users,
             sessions,
@@ -238,9 +229,9 @@ impl AppState {
         workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
         workers.spawn(|shutdown| self.kyc.clone().move_to_own_keys(shutdown));
-        workers.spawn(|shutdown| self.cases.clone().keep_checking(shutdown));
-        workers.spawn(|shutdown| self.cases.clone().keep_verified(shutdown));
-        workers.spawn(|shutdown| kyc::cases::metrics::watch(self.cases.clone(), shutdown));
+        workers.spawn(|shutdown| Cases::clone(&self.cases).keep_checking(shutdown));
+        workers.spawn(|shutdown| Cases::clone(&self.cases).keep_verified(shutdown));
+        workers.spawn(|shutdown| kyc::cases::metrics::watch(Cases::clone(&self.cases), shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
 }

@@ -35,20 +35,25 @@ pub use http_provider::HttpKycConfig;
 
 use crate::{
     SERVICE_NAME,
+    allowances::Allowances,
+    config::KycPolicyConfig,
     crypto::{
         data_key::{DataKey, Field, Place},
         vault::Vault,
     },
     metrics,
+    notices::Notices,
     users::{
         self, Users,
         entity::{TIER_BVN, User},
         error::UserError,
     },
 };
+use cases::Cases;
 use entity::{Bvn, DateOfBirth};
 use error::KycError;
 pub(crate) use http_provider::HttpKycProvider;
+use policy::Policies;
 use provider::{BvnClaim, BvnFinding, KycProvider};
 
 /// What a BVN is among the kinds of evidence.
@@ -77,6 +82,26 @@ enum Verified {
 }
 
 impl Kyc {
+    /// What applications for a tier share with it.
+    pub(crate) fn cases(
+        &self,
+        config: &KycPolicyConfig,
+        allowances: Allowances,
+        notices: Notices,
+    ) -> anyhow::Result<Cases> {
+        Ok(Cases {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            users: self.users.clone(),
+            vault: self.vault.clone(),
+            provider: Arc::clone(&self.provider),
+            policies: Arc::new(Policies::load(&config.country, config.dir.as_deref())?),
+            allowances,
+            notices,
+            wake: Arc::default(),
+        })
+    }
+
     /// Verifies the person. Who is verified with this number already stays so, and nothing is published again.
     pub(crate) async fn verify_bvn(
         &self,

@@ -63,12 +63,11 @@ fn plain_letter(letter: char) -> String {
         'ƙ' => "k".to_owned(),
         'ƴ' => "y".to_owned(),
         'ŋ' => "n".to_owned(),
-        'ø' => "o".to_owned(),
+        'ø' | 'ɔ' => "o".to_owned(),
         'ł' => "l".to_owned(),
         'ß' => "ss".to_owned(),
         'æ' => "ae".to_owned(),
         'ɛ' => "e".to_owned(),
-        'ɔ' => "o".to_owned(),
         _ => letter.to_string(),
     }
 }

@@ -182,9 +182,9 @@ impl Cases {
         };
         let name_score = lowest(&evidence);
         let by = (Actor::service(SERVICE_NAME), Beside { name_score, note: None });
-        self.settle_in_op(&mut op, (&case, &mut user), &step, by, Some(&proofs)).await?;
+        self.settle_in_op(&mut op, (&case, &mut user), step, by, Some(&proofs)).await?;
         op.commit().await?;
-        self.settled(&case, &step, "rules");
+        self.settled(&case, step, "rules");
         Ok(())
     }
 
@@ -220,9 +220,9 @@ impl Cases {
             }
             let step = case.expire(now)?;
             let by = (Actor::service(SERVICE_NAME), Beside::default());
-            self.settle_in_op(&mut op, (&case, &mut user), &step, by, None).await?;
+            self.settle_in_op(&mut op, (&case, &mut user), step, by, None).await?;
             op.commit().await?;
-            self.settled(&case, &step, "rules");
+            self.settled(&case, step, "rules");
         }
         Ok(())
     }

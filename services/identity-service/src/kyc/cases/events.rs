@@ -16,7 +16,7 @@ pub(super) async fn publish_in_op(
     op: &mut Op,
     context: &EventContext,
     case: &Case,
-    step: &Step,
+    step: Step,
 ) -> Result<(), CaseError> {
     let snapshot = KycCaseSnapshot {
         user_id: case.user.uuid(),

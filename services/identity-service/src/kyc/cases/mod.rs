@@ -174,7 +174,7 @@ impl Cases {
         self.allowances.take_in_op(&mut op, Counted::CasesBy(id), Allowance::CASES).await??;
         repo::insert_in_op(&mut op, &case, &sealed).await?;
         let by = Actor::user(id);
-        self.record_in_op(&mut op, &case, &step, (by, Beside::default()), now).await?;
+        self.record_in_op(&mut op, &case, step, (by, Beside::default()), now).await?;
         let view = CaseView::of(&case, tier, &[]);
         let answer = SavedResponse { status: 201, body: serde_json::to_value(view)? };
         call.save_in_op(&mut op, &answer).await?;
@@ -259,7 +259,7 @@ impl Cases {
         &self,
         op: &mut Op,
         (case, user): (&Case, &mut User),
-        step: &Step,
+        step: Step,
         (by, beside): (Actor, Beside),
         proofs: Option<&Proofs>,
     ) -> Result<(), CaseError> {
@@ -283,7 +283,7 @@ impl Cases {
         &self,
         op: &mut Op,
         case: &Case,
-        step: &Step,
+        step: Step,
         (by, beside): (Actor, Beside),
         now: DateTime<Utc>,
     ) -> Result<(), CaseError> {
@@ -294,7 +294,7 @@ impl Cases {
     }
 
     /// After the commit.
-    pub(crate) fn settled(&self, case: &Case, step: &Step, by: &'static str) {
+    pub(crate) fn settled(&self, case: &Case, step: Step, by: &'static str) {
         metrics::decided(step.action, by);
         self.notices.wake();
         let (action, to, reason) = (step.action.name(), step.to.name(), step.reason.name());

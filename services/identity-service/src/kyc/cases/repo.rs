@@ -270,7 +270,7 @@ pub(crate) struct Beside {
 pub(super) async fn insert_decision_in_op(
     op: &mut Op,
     case: &Case,
-    step: &Step,
+    step: Step,
     (by, beside): (&By, Beside),
     now: DateTime<Utc>,
 ) -> Result<(), CaseError> {

@@ -48,8 +48,7 @@ impl Status {
         use Status::{Approved, Expired, InReview, MoreNeeded, Rejected, Submitted};
         matches!(
             (self, next),
-            (Submitted, InReview | MoreNeeded | Approved | Rejected)
-                | (InReview, InReview | MoreNeeded | Approved | Rejected)
+            (Submitted | InReview, InReview | MoreNeeded | Approved | Rejected)
                 | (MoreNeeded, Submitted | Expired)
         )
     }

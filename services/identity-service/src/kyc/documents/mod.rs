@@ -103,14 +103,14 @@ impl Cases {
         let step = (case.status == Status::MoreNeeded && has_all(&case, &documents))
             .then(|| case.resubmit(now))
             .transpose()?;
-        if let Some(step) = &step {
+        if let Some(step) = step {
             self.settle_in_op(&mut op, (&case, &mut owner), step, by, None).await?;
         }
         let answer =
             SavedResponse { status: 201, body: serde_json::to_value(CaseView::of(&case, tier, &documents))? };
         call.save_in_op(&mut op, &answer).await?;
         op.commit().await?;
-        if let Some(step) = &step {
+        if let Some(step) = step {
             self.settled(&case, step, "person");
         }
         self.wake.notify_one();
@@ -152,6 +152,6 @@ fn require_open(case: &Case) -> Result<(), CaseError> {
 
 /// Whether everything that was asked for has come since.
 fn has_all(case: &Case, documents: &[Document]) -> bool {
-    let came = |kind| documents.iter().any(|one| one.kind == kind && one.uploaded_at >= case.changed_at);
-    case.asked_for.iter().all(|kind| came(*kind))
+    let arrived = |kind| documents.iter().any(|one| one.kind == kind && one.uploaded_at >= case.changed_at);
+    case.asked_for.iter().all(|kind| arrived(*kind))
 }

@@ -44,7 +44,7 @@ use crate::{
     users::{self, entity::User, error::UserError},
 };
 use repo::{Filter, Queued};
-use view::Review;
+use view::ReviewedCase;
 
 /// What a reviewer decides.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Cases {
     }
 
     /// Everything about a case but what is in its documents. That it was looked at is kept.
-    pub(crate) async fn review(&self, reviewer: UserId, id: CaseId) -> Result<Review, CaseError> {
+    pub(crate) async fn review(&self, reviewer: UserId, id: CaseId) -> Result<ReviewedCase, CaseError> {
         let case = self.another_persons(reviewer, id).await?;
         let user = self.users.get(case.user).await?;
         let claims = self.claims(&case).await?;
@@ -92,7 +92,15 @@ impl Cases {
         }
         let needed = self.tier_of(&case)?.approvals;
         self.note_look(&case, None, reviewer).await?;
-        Ok(Review::of(&case, &user, &claims, &documents, &checks, decisions.into_iter().zip(notes), needed))
+        Ok(ReviewedCase::of(
+            &case,
+            &user,
+            &claims,
+            &documents,
+            &checks,
+            decisions.into_iter().zip(notes),
+            needed,
+        ))
     }
 
     /// What is in a document. That it was looked at is kept.
@@ -116,13 +124,13 @@ impl Cases {
         let mut op = common_db::begin(&self.pool).await?;
         repo::insert_access_in_op(&mut op, case.id, document, viewer, now).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::staff(viewer), now);
-        let viewed = KycEvidenceViewed(KycEvidenceViewSnapshot {
+        let look = KycEvidenceViewed(KycEvidenceViewSnapshot {
             user_id: case.user.uuid(),
             case_id: case.id.uuid(),
             document_id: document,
             viewed_at: now,
         });
-        outbox::publish_in_op(&mut op, &[NewEvent::new(&context, &viewed).map_err(CaseError::from)?]).await?;
+        outbox::publish_in_op(&mut op, &[NewEvent::new(&context, &look).map_err(CaseError::from)?]).await?;
         op.commit().await?;
         tracing::info!(case_id = %case.id, user_id = %case.user, viewer_id = %viewer, "KYC evidence looked at");
         Ok(())
@@ -155,9 +163,9 @@ impl Cases {
         let step = self.step_in_op(&mut op, &mut case, reviewer, decision, now).await?;
         let by = (Actor::staff(reviewer), beside);
         let proofs = approval.as_ref().map(|(_, proofs)| proofs);
-        self.settle_in_op(&mut op, (&case, &mut user), &step, by, proofs).await?;
+        self.settle_in_op(&mut op, (&case, &mut user), step, by, proofs).await?;
         op.commit().await?;
-        self.settled(&case, &step, "reviewer");
+        self.settled(&case, step, "reviewer");
         let documents = documents::repo::of_cases(&self.pool, &[id]).await?;
         Ok(CaseView::of(&case, self.tier_of(&case)?, &documents))
     }

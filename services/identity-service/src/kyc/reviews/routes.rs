@@ -16,12 +16,12 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
-use validator::{Validate, ValidationError};
+use validator::Validate;
 
 use super::{
     Decision,
     repo::Filter,
-    view::{QueuedView, Review},
+    view::{QueuedView, ReviewedCase},
 };
 use crate::{
     app::AppState,
@@ -79,7 +79,6 @@ struct ApproveRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = KycRejection)]
 struct RejectRequest {
-    #[validate(custom(function = "refusing"))]
     reason: Reason,
     #[schema(value_type = Option<String>, max_length = 2000)]
     note: Option<SecretString>,
@@ -89,7 +88,6 @@ struct RejectRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = KycRequestForMore)]
 struct AskRequest {
-    #[validate(custom(function = "asking"))]
     reason: Reason,
     /// Documents that the tier takes.
     #[validate(length(min = 1, max = 4, message = "must name 1 to 4 kinds"))]
@@ -113,7 +111,7 @@ fn fitting(note: Option<SecretString>) -> Result<Option<SecretString>, Problem> 
 }
 
 /// The other reasons are what the rules say, or say yes.
-fn refusing(reason: &Reason) -> Result<(), ValidationError> {
+fn to_reject(reason: Reason) -> Result<Reason, Problem> {
     let fits = matches!(
         reason,
         Reason::IdentityMismatch
@@ -126,13 +124,13 @@ fn refusing(reason: &Reason) -> Result<(), ValidationError> {
             | Reason::Other
     );
     if fits {
-        Ok(())
+        Ok(reason)
     } else {
-        Err(ValidationError::new("out_of_range").with_message("is no reason to reject".into()))
+        Err(Problem::invalid_field("reason", "out_of_range", "is no reason to reject"))
     }
 }
 
-fn asking(reason: &Reason) -> Result<(), ValidationError> {
+fn to_ask(reason: Reason) -> Result<Reason, Problem> {
     let fits = matches!(
         reason,
         Reason::EvidenceMissing
@@ -142,9 +140,9 @@ fn asking(reason: &Reason) -> Result<(), ValidationError> {
             | Reason::Other
     );
     if fits {
-        Ok(())
+        Ok(reason)
     } else {
-        Err(ValidationError::new("out_of_range").with_message("is no reason to ask for more".into()))
+        Err(Problem::invalid_field("reason", "out_of_range", "is no reason to ask for more"))
     }
 }
 
@@ -184,7 +182,7 @@ async fn queue(
     get, path = "/api/v1/identity/kyc/reviews/{id}", tag = "kyc reviews", security(("bearer" = [])),
     params(("id" = Uuid, Path)),
     responses(
-        (status = 200, body = Review),
+        (status = 200, body = ReviewedCase),
         Refused<401>,
         (status = 403, description = "No reviewer, or one's own case", body = ProblemBody, content_type = "application/problem+json"),
         Refused<404>, Refused<503>,
@@ -271,7 +269,7 @@ async fn reject(
     ApiPath(id): ApiPath<CaseId>,
     ApiJson(request): ApiJson<RejectRequest>,
 ) -> Result<Json<CaseView>, Problem> {
-    let decision = Decision::Reject(request.reason);
+    let decision = Decision::Reject(to_reject(request.reason)?);
     Ok(Json(state.cases.decide(reviewer.id, id, decision, fitting(request.note)?).await?))
 }
 
@@ -295,6 +293,6 @@ async fn ask_for_more(
     let mut evidence = request.evidence;
     evidence.sort_unstable();
     evidence.dedup();
-    let decision = Decision::AskForMore(request.reason, evidence);
+    let decision = Decision::AskForMore(to_ask(request.reason)?, evidence);
     Ok(Json(state.cases.decide(reviewer.id, id, decision, fitting(request.note)?).await?))
 }

@@ -63,7 +63,7 @@ impl From<Queued> for QueuedView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = KycReview)]
-pub(crate) struct Review {
+pub(crate) struct ReviewedCase {
     id: Uuid,
     user_id: Uuid,
     country: String,
@@ -86,7 +86,7 @@ pub(crate) struct Review {
     changed_at: DateTime<Utc>,
 }
 
-impl std::fmt::Debug for Review {
+impl std::fmt::Debug for ReviewedCase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Review").field("id", &self.id).finish_non_exhaustive()
     }
@@ -138,7 +138,7 @@ struct DecisionView {
     decided_at: DateTime<Utc>,
 }
 
-impl Review {
+impl ReviewedCase {
     pub(super) fn of(
         case: &Case,
         user: &User,
