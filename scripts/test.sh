@@ -16,6 +16,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib/stages.sh"
 # shellcheck source=lib/deny.sh
 . "$(dirname "$0")/lib/deny.sh"
+# shellcheck source=lib/fuzz.sh
+. "$(dirname "$0")/lib/fuzz.sh"
 
 case ${1:-} in
 '') ;;
@@ -75,6 +77,7 @@ stage "documentation" attended env RUSTDOCFLAGS="-D warnings" cargo doc --locked
 deny_stages "$data"
 stage "tests compile" attended cargo test -q --locked --workspace --tests --test e2e --no-run
 stage_tests "tests" "$data/tests.log" bash -c "$all_tests" - "$data/e2e.log"
+fuzz_stage "$data"
 for file in prometheus/*.yml; do
     stage "prometheus: $file" attended promtool check config "$file"
 done

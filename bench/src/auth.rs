@@ -16,7 +16,7 @@ use common_utils::{
     http::server,
     ids::{self, UserId},
 };
-use identity_service::{App, SERVICE, config::Config, migrations};
+use identity_service::{App, SERVICE, SERVICE_NAME, config::Config, migrations};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     client::Connection,
     database::Server,
+    keys::Keys,
     latency::Latencies,
     load::{self, Caller, Measured},
     machine,
@@ -161,28 +162,17 @@ struct Person {
     token: String,
 }
 
-/// A directory for keys that is removed with it.
-struct Keys(std::path::PathBuf);
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            println!("{} is left behind: {error}", self.0.display());
-        }
-    }
-}
-
 impl Service {
     async fn start(server: &Server) -> anyhow::Result<Self> {
         server.drop(DATABASE).await?;
         let database = server.config(DATABASE);
         migrate::run(&database, &migrations(), Mode::Apply).await?;
         let clock: SharedClock = SystemClock::shared();
-        let keys = Keys(std::env::temp_dir().join(format!("bench-auth-{}", ids::new_id())));
+        let keys = Keys::new();
         let config = Config::from_env(&Env::of_process(SERVICE))?;
         let config = Config { database, keys_dir: keys.0.clone(), ..config };
         let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
-        let services = ServiceTokens::new(&[7; 32], Arc::clone(&clock))?;
+        let services = ServiceTokens::with_keys(SERVICE_NAME, &keys.0.join("services"), Arc::clone(&clock))?;
         let router = App::new(config, services, clock)?.router();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, stop) = (listener.local_addr()?, CancellationToken::new());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::ensure;
-use common_auth::service_token::ServiceTokens;
+use common_auth::service_token::CallTokens;
 use common_utils::ids;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::{client::Connection, ledger::Trips, load::Caller, served::Served};
 
 pub(crate) struct ListCaller {
     connection: Connection,
-    tokens: ServiceTokens,
+    tokens: CallTokens,
     trips: Trips,
     list: usize,
 }
@@ -22,7 +22,7 @@ impl Caller for ListCaller {
         let request = format!(
             "POST /internal/v1/postings HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.tokens.mint("bench")?,
+            self.tokens.mint()?,
             body.len(),
         );
         let answer = self.connection.call(request.as_bytes()).await?;

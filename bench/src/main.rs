@@ -14,6 +14,7 @@ mod client;
 mod database;
 mod events;
 mod history;
+mod keys;
 mod latency;
 mod ledger;
 mod lists;

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use common_auth::{Claims, Role, claims::AUDIENCE, claims::DEFAULT_ISSUER, signing::TokenSigner};
+use common_auth::{Assurance, Claims, Role, claims::AUDIENCE, claims::DEFAULT_ISSUER, signing::TokenSigner};
 use common_utils::{
     clock::{Clock, SystemClock},
     config::Env,
@@ -101,6 +101,14 @@ fn sign_in(wallets: &[Wallet]) -> anyhow::Result<Vec<Person>> {
             iat: now,
             exp: now + SIGNED_IN_SECONDS,
             nbf: Some(now),
+            client_id: None,
+            scope: None,
+            amr: Vec::new(),
+            acr: Assurance::Aal1,
+            auth_time: None,
+            pin_time: None,
+            factors: Vec::new(),
+            dev_at: None,
         };
         Ok(Person { wallet: wallet.id, token: signer.sign(&claims)? })
     };

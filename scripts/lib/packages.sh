@@ -33,7 +33,8 @@ package_present() {
     packages_build=(build-essential ca-certificates cmake pkg-config libcurl4-openssl-dev libssl-dev zlib1g-dev)
     packages_servers=(postgresql redis-server openssl curl jq)
     packages_kafka=(default-jre-headless maven)
-    packages_tests=(prometheus python3 shellcheck)
+    # Chromium makes and uses passkeys as people's browsers do.
+    packages_tests=(chromium prometheus python3 shellcheck)
 }
 
 # need_packages <package...>: returns when all are there. Kafka's packages may be missing: an embedded broker stands in.

@@ -72,13 +72,19 @@ async fn public_calls_have_20_an_address() {
 #[tokio::test]
 async fn where_passwords_are_guessed_the_rate_is_tighter() {
     let world = world();
-    for (path, rate) in [("login", 10), ("password/forgot", 5)] {
+    for (path, rate) in [("login", 10), ("oauth/token", 30), ("password/forgot", 5)] {
         let call = || post(&format!("/api/v1/identity/{path}"));
         for _ in 0..rate {
             assert_eq!(world.send(call()).await.status, StatusCode::OK, "{path}");
         }
         assert_eq!(world.send(call()).await.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
     }
+    let second_factor = world.send(post("/api/v1/identity/mfa/verify")).await;
+    assert_eq!(
+        second_factor.status,
+        StatusCode::TOO_MANY_REQUESTS,
+        "one count with the log-in that it goes on with"
+    );
     let reset = world.send(post("/api/v1/identity/password/reset")).await;
     assert_eq!(reset.status, StatusCode::TOO_MANY_REQUESTS, "one count for both");
     assert_eq!(world.send(post("/api/v1/identity/register")).await.status, StatusCode::OK);
@@ -89,9 +95,19 @@ async fn codes_and_proofs_have_10_a_person() {
     let world = world();
     let ada = token("ada");
     assert_eq!(passes(&world, "/api/v1/identity/verification/email/confirm", &ada).await, 10);
-    for path in
-        ["verification/phone/send", "me/email", "me/phone/confirm", "me/deactivate", "password/change"]
-    {
+    for path in [
+        "verification/phone/send",
+        "me/email",
+        "me/phone/confirm",
+        "me/deactivate",
+        "password/change",
+        "mfa/totp",
+        "mfa/totp/confirm",
+        "mfa/recovery-codes",
+        "step-up",
+        "pin",
+        "pin/verify",
+    ] {
         assert_eq!(passes(&world, &format!("/api/v1/identity/{path}"), &ada).await, 0, "{path}");
     }
     assert_eq!(world.get_with("/api/v1/identity/me", &ada).await.status, StatusCode::OK);

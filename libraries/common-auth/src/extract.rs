@@ -1,20 +1,82 @@
-//! Extractors: a handler states in its arguments who may call it.
+//! Callers: a handler states in its arguments who may call it, and `routes!` takes none that does not.
 //!
 //! - [`CurrentUser`]: anybody who is signed in;
+//! - [`PersonOrMachine<N>`]: the same, or a machine with the scope `N`;
 //! - [`LeavingUser`]: the same, or somebody who has just signed out;
 //! - [`Staff<P>`]: somebody whose role has the permission `P`;
-//! - [`ServiceCaller`]: another service, on `/internal/v1`.
+//! - [`StepUp<R>`](crate::StepUp): somebody who has proved a moment ago who they are;
+//! - [`ServiceCaller<P>`]: another service that has the permission `P`, on `/internal/v1`;
+//! - [`Anybody<R>`]: whoever calls, for the reason `R`.
+//!
+//! ```
+//! use common_auth::{CurrentUser, Staff, permissions::WorkOnTickets};
+//! use common_utils::http::{Access, Routes, routes};
+//!
+//! # type State = common_auth::Authenticator;
+//! #[utoipa::path(get, path = "/balance")]
+//! async fn balance(user: CurrentUser) -> String {
+//!     user.id.to_string()
+//! }
+//!
+//! #[utoipa::path(get, path = "/tickets")]
+//! async fn tickets(_: axum::extract::State<State>, _: Staff<WorkOnTickets>) {}
+//!
+//! let routes = Routes::<State>::new().routes(routes!(balance, tickets));
+//! let who: Vec<Access> = routes.table().iter().map(|route| route.access).collect();
+//! assert_eq!(who, [Access::SignedIn, Access::Staff("WorkOnTickets")]);
+//! ```
+//!
+//! Who forgets it is told by the compiler:
+//!
+//! ```compile_fail
+//! # use common_utils::http::{Routes, routes};
+//! # type State = common_auth::Authenticator;
+//! #[utoipa::path(get, path = "/balance")]
+//! async fn balance(_: axum::extract::State<State>) {}
+//! let routes = Routes::<State>::new().routes(routes!(balance));
+//! ```
+//!
+//! And so is who says it twice, or lets something else be read before the caller is known:
+//!
+//! ```compile_fail
+//! # use common_auth::{CurrentUser, Staff, permissions::WorkOnTickets};
+//! # use common_utils::http::{Routes, routes};
+//! # type State = common_auth::Authenticator;
+//! #[utoipa::path(get, path = "/balance")]
+//! async fn balance(_: CurrentUser, _: Staff<WorkOnTickets>) {}
+//! let routes = Routes::<State>::new().routes(routes!(balance));
+//! ```
+//!
+//! ```compile_fail
+//! # use common_auth::CurrentUser;
+//! # use common_utils::http::{Routes, routes};
+//! # type State = common_auth::Authenticator;
+//! #[utoipa::path(get, path = "/balance")]
+//! async fn balance(_: axum::http::HeaderMap, _: CurrentUser) {}
+//! let routes = Routes::<State>::new().routes(routes!(balance));
+//! ```
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{convert::Infallible, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
 };
-use common_utils::{clock::SharedClock, config::Env, http::Problem, ids::UserId};
+use common_utils::{
+    clock::SharedClock,
+    config::Env,
+    http::{Access, Caller, Problem},
+    ids::UserId,
+};
 
 use crate::{
-    Claims, Role, claims::DEFAULT_ISSUER, revocation, secret::JwtSecret, service_token::ServiceTokens,
+    Claims, Role,
+    claims::DEFAULT_ISSUER,
+    permissions::{Permission, Reason, ServicePermission},
+    revocation,
+    scopes::Needed,
+    secret::JwtSecret,
+    service_token::ServiceTokens,
     verify::TokenVerifier,
 };
 
@@ -26,9 +88,9 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For every service but identity, which has the key itself: reads `JWT_ISSUER`, `JWT_EXPIRES_IN` and `IDENTITY_URL`, or
-    /// `JWT_SECRET`.
-    pub fn from_env(env: &Env, clock: &SharedClock) -> anyhow::Result<Self> {
+    /// For every `service` but identity, which has the key itself: reads `JWT_ISSUER`, `JWT_EXPIRES_IN` and `IDENTITY_URL`, or
+    /// `JWT_SECRET`, and what its service tokens are made with.
+    pub fn from_env(env: &Env, service: &str, clock: &SharedClock) -> anyhow::Result<Self> {
         let issuer = env.text("JWT_ISSUER", DEFAULT_ISSUER);
         let tokens = match JwtSecret::from_env(env)? {
             Some(secret) => TokenVerifier::with_secret(&issuer, &secret, Arc::clone(clock)),
@@ -37,7 +99,7 @@ impl Authenticator {
         let lifetime = env.duration("JWT_EXPIRES_IN", revocation::DEFAULT_LIFETIME)?;
         Ok(Self {
             tokens: Arc::new(tokens.living(lifetime)),
-            services: ServiceTokens::from_env(env, Arc::clone(clock))?,
+            services: ServiceTokens::from_env(env, service, Arc::clone(clock))?,
         })
     }
 }
@@ -53,6 +115,10 @@ impl CurrentUser {
     pub fn has(&self, role: Role) -> bool {
         self.claims.roles.contains(&role)
     }
+}
+
+impl Caller for CurrentUser {
+    const ACCESS: Access = Access::SignedIn;
 }
 
 impl<S> FromRequestParts<S> for CurrentUser
@@ -74,6 +140,10 @@ where
 #[derive(Debug, Clone)]
 pub struct LeavingUser(pub CurrentUser);
 
+impl Caller for LeavingUser {
+    const ACCESS: Access = Access::Leaving;
+}
+
 impl<S> FromRequestParts<S> for LeavingUser
 where
     S: Send + Sync,
@@ -88,25 +158,32 @@ where
     }
 }
 
-/// A permission, and the roles that have it.
-pub trait Permission: Send + Sync {
-    const ROLES: &'static [Role];
+/// Somebody who is signed in, or a machine that acts for them with the scope `N`.
+#[derive(Debug, Clone)]
+pub struct PersonOrMachine<N> {
+    /// The person, in either case: a machine reaches what is its owner's.
+    pub id: UserId,
+    pub claims: Arc<Claims>,
+    needed: PhantomData<N>,
 }
 
-/// Declares permissions: `permissions! { /// Works on tickets. Tickets = [Support, Admin]; }`
-#[macro_export]
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = [$($role:ident),+];)*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, Copy)]
-            pub struct $name;
+impl<N: Needed> Caller for PersonOrMachine<N> {
+    const ACCESS: Access = Access::SignedInOrMachine(N::NAME);
+}
 
-            impl $crate::Permission for $name {
-                const ROLES: &'static [$crate::Role] = &[$($crate::Role::$role),+];
-            }
-        )*
-    };
+impl<S, N> FromRequestParts<S> for PersonOrMachine<N>
+where
+    S: Send + Sync,
+    N: Needed,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token = bearer(parts)?;
+        let claims = Authenticator::from_ref(state).tokens.verify_for(N::SCOPE, token).await?;
+        Ok(Self { id: claims.sub, claims, needed: PhantomData })
+    }
 }
 
 /// A member of staff with the permission `P`.
@@ -115,6 +192,10 @@ pub struct Staff<P> {
     pub id: UserId,
     pub claims: Arc<Claims>,
     permission: PhantomData<P>,
+}
+
+impl<P: Permission> Caller for Staff<P> {
+    const ACCESS: Access = Access::Staff(P::NAME);
 }
 
 impl<S, P> FromRequestParts<S> for Staff<P>
@@ -127,7 +208,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
-        if P::ROLES.iter().any(|role| user.has(*role)) {
+        if P::is_held_by(&user.claims.roles) {
             Ok(Self { id: user.id, claims: user.claims, permission: PhantomData })
         } else {
             Err(Problem::forbidden("Your role does not allow this."))
@@ -135,26 +216,63 @@ where
     }
 }
 
-/// Another service of the platform.
+/// Another service of the platform, with the permission `P`.
 #[derive(Debug, Clone)]
-pub struct ServiceCaller {
+pub struct ServiceCaller<P> {
     pub name: String,
+    permission: PhantomData<P>,
 }
 
-impl<S> FromRequestParts<S> for ServiceCaller
+impl<P: ServicePermission> Caller for ServiceCaller<P> {
+    const ACCESS: Access = Access::Service(P::NAME);
+}
+
+impl<S, P> FromRequestParts<S> for ServiceCaller<P>
 where
     S: Send + Sync,
+    P: ServicePermission,
     Authenticator: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let token = bearer(parts)?;
-        Authenticator::from_ref(state)
+        let name = Authenticator::from_ref(state)
             .services
             .verify(token)
-            .map(|name| Self { name })
-            .ok_or_else(|| Problem::unauthenticated("This call takes a service token."))
+            .ok_or_else(|| Problem::unauthenticated("This call takes a service token."))?;
+        if P::is_held_by(&name) {
+            return Ok(Self { name, permission: PhantomData });
+        }
+        tracing::warn!(
+            security = true,
+            caller = name,
+            permission = P::NAME,
+            "a service asked for what it may not"
+        );
+        Err(Problem::forbidden("This service may not call this."))
+    }
+}
+
+/// Whoever calls. `R` says why that is right.
+#[derive(Debug, Clone, Copy)]
+pub struct Anybody<R> {
+    reason: PhantomData<R>,
+}
+
+impl<R: Reason> Caller for Anybody<R> {
+    const ACCESS: Access = Access::Anybody(R::NAME);
+}
+
+impl<S, R> FromRequestParts<S> for Anybody<R>
+where
+    S: Send + Sync,
+    R: Reason,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { reason: PhantomData })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Public keys as a JSON Web Key Set (RFC 7517, RFC 8037), as identity-service publishes and the others read it.
 
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{
     VerifyingKey,
-    pkcs8::{EncodePublicKey, spki::der::pem::LineEnding},
+    pkcs8::{DecodePublicKey, EncodePublicKey, spki::der::pem::LineEnding},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,6 +34,17 @@ impl PublicKey {
 
     pub fn pem(&self) -> anyhow::Result<String> {
         Ok(VerifyingKey::from_bytes(&self.bytes)?.to_public_key_pem(LineEnding::LF)?)
+    }
+
+    /// All keys of a text, whatever stands between them.
+    pub(crate) fn all_in_pem(text: &str) -> anyhow::Result<Vec<Self>> {
+        const END: &str = "-----END PUBLIC KEY-----";
+        let blocks = text.match_indices("-----BEGIN PUBLIC KEY-----").map(|(start, _)| &text[start..]);
+        let key = |block: &str| {
+            let end = block.find(END).context("a key has no end")? + END.len();
+            Ok(Self::new(VerifyingKey::from_public_key_pem(&block[..end])?.to_bytes()))
+        };
+        blocks.map(key).collect()
     }
 }
 

@@ -1,5 +1,5 @@
-//! A key that signs access tokens. Each deployment makes its own; only identity-service reads them. Which of several signs when is
-//! in `key_ring`.
+//! A key that signs tokens. Each deployment makes its own: those of access tokens only identity-service reads, those of service tokens
+//! only their service. Which of several signs when is in `key_ring`.
 
 use std::path::Path;
 
@@ -10,8 +10,9 @@ use ed25519_dalek::{
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
 
-use crate::{Claims, jwks::PublicKey};
+use crate::jwks::PublicKey;
 
 pub const PRIVATE_FILE: &str = "jwt_ed25519.pem";
 /// The public halves of all keys that are published, for the gateway.
@@ -65,7 +66,7 @@ impl TokenSigner {
     }
 
     /// A signed token (JWS, compact).
-    pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+    pub fn sign(&self, claims: &impl Serialize) -> anyhow::Result<String> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.public.kid().to_owned());
         Ok(jsonwebtoken::encode(&header, claims, &self.key)?)

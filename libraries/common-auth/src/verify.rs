@@ -6,15 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common_utils::{clock::SharedClock, http::Problem};
 use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Claims,
-    claims::AUDIENCE,
+    Claims, Scope,
+    claims::{AUDIENCE, MACHINE_AUDIENCE},
     jwks::PublicKey,
     keys::{PublicKeys, VerifyingKeys},
     revocation::{self, Revocations},
@@ -40,6 +40,9 @@ pub enum TokenError {
     Inactive,
     #[error("the access token is not valid")]
     Invalid,
+    /// A machine's token, where machines may not call, or not with what it may do.
+    #[error("the access token is a machine's, and does not reach here")]
+    OutOfScope(Option<Scope>),
     #[error("the keys to check the token with are not to be had: {0:#}")]
     KeysUnavailable(anyhow::Error),
     #[error("whether the session goes on is not to be had: {0:#}")]
@@ -55,10 +58,22 @@ impl From<TokenError> for Problem {
             TokenError::Inactive => Self::forbidden("This account is not active. Ask support."),
             TokenError::Ended => Self::unauthenticated("The session has ended: sign in again."),
             TokenError::Invalid => Self::unauthenticated("The access token is not valid."),
+            TokenError::OutOfScope(scope) => out_of_scope(scope),
             TokenError::KeysUnavailable(source) | TokenError::SessionsUnavailable(source) => {
                 Self::unavailable(source)
             }
         }
+    }
+}
+
+/// As RFC 6750 § 3.1 has it.
+fn out_of_scope(needed: Option<Scope>) -> Problem {
+    let refused = |detail: String| Problem::new(http::StatusCode::FORBIDDEN, "insufficient_scope", detail);
+    match needed.map(Scope::name) {
+        Some(name) => refused(format!("The API key has to have the scope {name}."))
+            .challenge(&format!(r#"Bearer error="insufficient_scope", scope="{name}""#)),
+        None => refused("No API key may do this: a person has to sign in.".to_owned())
+            .challenge(r#"Bearer error="insufficient_scope""#),
     }
 }
 
@@ -139,6 +154,11 @@ impl TokenVerifier {
         &self.revoked
     }
 
+    /// The time that tokens are held against.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     pub fn lifetime(&self) -> TimeDelta {
         self.lifetime
     }
@@ -158,18 +178,39 @@ impl TokenVerifier {
         }
     }
 
-    /// The claims of a token that is ours, untouched, in force and not taken back.
+    /// The claims of a person's token that is ours, untouched, in force and not taken back.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         let claims = self.verify_signed(token).await?;
-        self.revoked.check(&claims)?;
-        if let Some(record) = &self.record {
-            record.check(&claims).await?;
-        }
+        self.held(&claims).await?;
         Ok(claims)
     }
 
-    /// The claims of a token that is ours, untouched and in force, though it may have been taken back.
+    /// The same, also of a machine that has this scope.
+    pub async fn verify_for(&self, scope: Scope, token: &str) -> Result<Arc<Claims>, TokenError> {
+        let claims = self.signed(token).await?;
+        if claims.scope.as_ref().is_some_and(|scopes| !scopes.contains(scope)) {
+            return Err(TokenError::OutOfScope(Some(scope)));
+        }
+        self.held(&claims).await?;
+        Ok(claims)
+    }
+
+    /// Whether what was signed still holds.
+    async fn held(&self, claims: &Claims) -> Result<(), TokenError> {
+        self.revoked.check(claims)?;
+        match &self.record {
+            Some(record) => record.check(claims).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The claims of a person's token that is ours, untouched and in force, though it may have been taken back.
     pub async fn verify_signed(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        let claims = self.signed(token).await?;
+        if claims.is_machine() { Err(TokenError::OutOfScope(None)) } else { Ok(claims) }
+    }
+
+    async fn signed(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         if token.len() > LONGEST_TOKEN {
             return Err(TokenError::Invalid);
         }
@@ -203,16 +244,17 @@ impl TokenVerifier {
     fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, TokenError> {
         let mut rules = Validation::new(self.keys.algorithm());
         rules.set_issuer(&[&self.issuer]);
-        rules.set_audience(&[AUDIENCE]);
+        rules.set_audience(&[AUDIENCE, MACHINE_AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Times are held against our own clock, below.
         rules.validate_exp = false;
         rules.validate_nbf = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, key, &rules);
-        decoded.map(|data| data.claims).map_err(|error| match error.kind() {
+        let claims = decoded.map(|data| data.claims).map_err(|error| match error.kind() {
             ErrorKind::ExpiredSignature => TokenError::Expired,
             _ => TokenError::Invalid,
-        })
+        })?;
+        if claims.agree() { Ok(claims) } else { Err(TokenError::Invalid) }
     }
 
     /// A token is believed for as long as tokens live here, whatever it says: what was taken back is remembered no longer.

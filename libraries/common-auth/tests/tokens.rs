@@ -6,10 +6,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::{
-    Claims, Role,
+    Assurance, Claims, Method, Role,
     claims::DEFAULT_ISSUER,
     jwks::{JwkSet, PublicKey},
-    service_token::ServiceTokens,
     signing::TokenSigner,
     testing,
     verify::{TokenError, TokenVerifier},
@@ -87,10 +86,8 @@ async fn wrong_claims_are_refused() {
     }
 }
 
-/// A newer release of identity-service may sign them while this one still runs.
-#[tokio::test]
-async fn roles_that_are_not_known_are_passed_over() {
-    let world = world();
+/// A newer release of identity-service, which knows more, while this one still runs.
+fn newer_release(world: &World) -> (TokenVerifier, impl Fn(&serde_json::Value) -> String) {
     let dir = tempfile::tempdir().unwrap();
     let newer = TokenSigner::load_or_create(dir.path()).unwrap();
     let pem = std::fs::read(dir.path().join("jwt_ed25519.pem")).unwrap();
@@ -101,15 +98,47 @@ async fn roles_that_are_not_known_are_passed_over() {
         kid: Some(newer.public_key().kid().to_owned()),
         ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA)
     };
+    (verifier, move |claims| jsonwebtoken::encode(&header, claims, &key).unwrap())
+}
+
+#[tokio::test]
+async fn roles_that_are_not_known_are_passed_over() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
     for (signed, known) in [
         (serde_json::json!(["user", "auditor", "admin"]), vec![Role::User, Role::Admin]),
         (serde_json::json!(["auditor"]), vec![]),
     ] {
         let mut claims = serde_json::to_value(world.claims()).unwrap();
         claims["roles"] = signed;
-        let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
-        assert_eq!(verifier.verify(&token).await.unwrap().roles, known);
+        assert_eq!(verifier.verify(&sign(&claims)).await.unwrap().roles, known);
     }
+}
+
+#[tokio::test]
+async fn proofs_that_are_not_known_are_worth_the_least() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
+    let mut claims = serde_json::to_value(world.claims()).unwrap();
+    claims["amr"] = serde_json::json!(["pwd", "iris"]);
+    claims["acr"] = serde_json::json!("aal3");
+    claims["factors"] = serde_json::json!(["iris", "otp"]);
+    let read = verifier.verify(&sign(&claims)).await.unwrap();
+    assert_eq!((read.amr.as_slice(), read.acr), ([Method::Password].as_slice(), Assurance::Aal1));
+    assert_eq!(read.factors, [Method::Totp]);
+}
+
+/// The release before said nothing of proofs.
+#[tokio::test]
+async fn tokens_without_a_proof_are_of_when_they_were_signed() {
+    let world = world();
+    let (verifier, sign) = newer_release(&world);
+    let mut claims = serde_json::to_value(world.claims()).unwrap();
+    for absent in ["amr", "acr", "auth_time"] {
+        assert!(claims.as_object_mut().unwrap().remove(absent).is_some(), "{absent}");
+    }
+    let read = verifier.verify(&sign(&claims)).await.unwrap();
+    assert_eq!((read.proved_at(), read.acr, read.has_second_factor()), (read.iat, Assurance::Aal1, false));
 }
 
 #[tokio::test]
@@ -164,20 +193,6 @@ async fn a_key_is_made_once_and_kept_private() {
     assert_eq!(first.public_key(), second.public_key());
     let mode = std::fs::metadata(dir.path().join("jwt_ed25519.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-}
-
-#[test]
-fn service_tokens_last_a_minute_and_are_not_for_customers() {
-    let world = world();
-    let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
-    let tokens = ServiceTokens::new(&[7; 32], Arc::clone(&clock)).unwrap();
-    let token = tokens.mint("transaction-service").unwrap();
-    assert_eq!(tokens.verify(&token).as_deref(), Some("transaction-service"));
-    assert_eq!(ServiceTokens::new(&[8; 32], clock.clone()).unwrap().verify(&token), None);
-    assert_eq!(tokens.verify(&world.signer.sign(&world.claims()).unwrap()), None);
-    world.clock.advance(TimeDelta::seconds(61));
-    assert_eq!(tokens.verify(&token), None);
-    assert!(ServiceTokens::new(b"short", clock).is_err());
 }
 
 /// Identity-service when it hangs: it takes calls and closes them after a while. Tells how many came.

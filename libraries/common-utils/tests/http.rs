@@ -6,14 +6,20 @@
     reason = "a test that cannot go on must fail"
 )]
 
+use std::convert::Infallible;
+
 use axum::{
     Router,
     body::Body,
-    http::{Request, Response, header},
-    routing::{get, post},
+    extract::FromRequestParts,
+    http::{Request, Response, header, request::Parts},
+    routing::get,
 };
 use common_utils::{
-    http::{ApiJson, ApiPath, ApiQuery, measured, paging::PageQuery, server::service_router, with_context},
+    http::{
+        Access, ApiJson, ApiPath, ApiQuery, Caller, Routes, measured, paging::PageQuery, routes,
+        server::service_router, with_context,
+    },
     money::Money,
     telemetry::metrics,
 };
@@ -31,31 +37,66 @@ struct Payment {
     narration: Option<String>,
 }
 
-async fn pay(ApiJson(payment): ApiJson<Payment>) -> String {
+/// Lets everybody through.
+struct Open;
+
+impl Caller for Open {
+    const ACCESS: Access = Access::Anybody("Test");
+}
+
+impl FromRequestParts<()> for Open {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, (): &()) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+#[utoipa::path(post, path = "/payments")]
+async fn pay(_: Open, ApiJson(payment): ApiJson<Payment>) -> String {
     format!("{} {:?}", payment.amount, payment.narration)
 }
 
-async fn list(ApiQuery(query): ApiQuery<PageQuery>) -> String {
+#[utoipa::path(get, path = "/payments")]
+async fn list(_: Open, ApiQuery(query): ApiQuery<PageQuery>) -> String {
     format!("{query:?}")
 }
 
-async fn one(ApiPath(name): ApiPath<String>) -> String {
+#[utoipa::path(get, path = "/payments/{name}")]
+async fn one(_: Open, ApiPath(name): ApiPath<String>) -> String {
     name
 }
 
-async fn faulty() -> String {
+#[utoipa::path(get, path = "/faulty")]
+async fn faulty(_: Open) -> String {
     panic!("a defect")
 }
 
 #[derive(OpenApi)]
 struct Api;
 
+fn api() -> Routes {
+    Routes::new().routes(routes!(pay, list)).merge(Routes::new().routes(routes!(one)).routes(routes!(faulty)))
+}
+
 fn router() -> Router {
-    let api = Router::new()
-        .route("/payments", post(pay).get(list))
-        .route("/payments/{name}", get(one))
-        .route("/faulty", get(faulty));
-    service_router("edge", api, Api::openapi(), Vec::new())
+    service_router("edge", api(), Api::openapi(), Vec::new())
+}
+
+#[test]
+fn each_route_is_listed_with_who_may_call_it() {
+    let listed: Vec<String> = api()
+        .table()
+        .iter()
+        .map(|route| format!("{} {} {}", route.method, route.path, route.access))
+        .collect();
+    let expected = [
+        "POST /payments anybody:Test",
+        "GET /payments anybody:Test",
+        "GET /payments/{name} anybody:Test",
+        "GET /faulty anybody:Test",
+    ];
+    assert_eq!(listed, expected);
 }
 
 async fn call(request: Request<Body>) -> (Response<()>, String) {

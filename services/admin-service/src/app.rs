@@ -19,12 +19,11 @@ use common_events::{
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME, audit,
@@ -87,7 +86,7 @@ impl App {
         let pool = pool::connect(SERVICE_NAME, &config.database);
         webhooks::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::on(pool, config, authenticator, clock)
     }
 
@@ -142,7 +141,7 @@ impl App {
             clock: Arc::clone(&state.clock),
             letters: Arc::new(letters),
         };
-        let api = Router::from(public()).with_state(state.clone()).merge(merged::router());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { config, state, consumers, collector, locks, router })
     }
@@ -185,8 +184,8 @@ impl App {
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+fn public() -> Routes<AppState> {
+    Routes::new()
         .merge(tickets::routes::router())
         .merge(tickets::routes_mine::router())
         .merge(support::routes::router())
@@ -195,6 +194,16 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(wallets::routes::router())
         .merge(webhooks::routes::router())
         .merge(webhooks::routes_deliveries::router())
+}
+
+/// That, and what no client needs to know of.
+fn all() -> Routes<AppState> {
+    public().merge(merged::router())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

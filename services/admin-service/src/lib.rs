@@ -8,7 +8,6 @@ pub mod config;
 mod dead_letters;
 mod events;
 mod merged;
-mod permissions;
 pub mod projections;
 mod services;
 mod staff;
@@ -18,7 +17,7 @@ mod tickets;
 mod wallets;
 mod webhooks;
 
-pub use app::{App, openapi};
+pub use app::{App, openapi, routes};
 pub use events::AdminEvents;
 pub use webhooks::WebhookEvents;
 

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
-use common_auth::service_token::ServiceTokens;
+use common_auth::service_token::{CallTokens, ServiceTokens};
 use common_utils::{
     http::Problem,
     http_client::{self, ClientConfig},
@@ -46,7 +46,7 @@ struct Remote {
     name: &'static str,
     base: String,
     client: ClientWithMiddleware,
-    tokens: ServiceTokens,
+    tokens: CallTokens,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,7 +114,7 @@ impl Services {
         let config = ClientConfig { timeout: Duration::from_secs(3), retries: 1, ..ClientConfig::default() };
         let remote = |name, base: &str| {
             let client = http_client::build(crate::SERVICE, name, &config)?;
-            anyhow::Ok(Remote { name, base: base.to_owned(), client, tokens: tokens.clone() })
+            anyhow::Ok(Remote { name, base: base.to_owned(), client, tokens: tokens.to(name) })
         };
         Ok(Self(Arc::new(Remotes {
             identity: remote("identity-service", &urls.identity)?,
@@ -182,7 +182,7 @@ impl Remote {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Unavailable> {
-        let token = self.tokens.mint(crate::SERVICE_NAME).map_err(Unavailable)?;
+        let token = self.tokens.mint().map_err(Unavailable)?;
         request.bearer_auth(token).send().await.map_err(|error| Unavailable(error.into()))
     }
 

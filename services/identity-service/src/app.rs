@@ -1,72 +1,30 @@
-//! The service put together: its state, its routes, and what runs beside them.
+//! The service put together: its routes, and what runs beside them. What both share is in `state`.
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef};
-use chrono::TimeDelta;
-use common_auth::{
-    Authenticator, key_ring::KeyRing, password::Passwords, service_token::ServiceTokens,
-    verify::TokenVerifier,
-};
+use axum::Router;
+use common_auth::service_token::ServiceTokens;
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{health::KafkaCheck, registry, workers::Workers};
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    crypto::sealing::Sealer,
-    http::{TrustedProxies, docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use crate::state::AppState;
 use crate::{
-    SERVICE, SERVICE_NAME,
-    allowances::Allowances,
-    auth::{self, Auth, policy::PasswordPolicy},
-    codes::Codes,
+    SERVICE, SERVICE_NAME, api_keys, auth,
     config::Config,
-    contacts::{self, Contacts},
-    crypto::pii::PiiKeys,
-    deactivation::{self, Deactivation},
-    guard::Guard,
-    internal, jwks, keys,
-    kyc::{self, HttpKycProvider, Kyc},
-    metrics, migrations,
-    notices::{self, Notices, entity::Channel},
-    passwords::{self, PasswordChanges, proof::Proofs},
-    sessions::{self, AccessTokens, OwnRecord, Sessions, Signer},
-    tidy,
-    users::{self, Users},
+    contacts,
+    crypto::vault,
+    deactivation, devices, erasure, factors, internal, jwks, keys, kyc, metrics, migrations,
+    notices::{self, entity::Channel},
+    passkeys, passwords, pin, sessions, tidy, users,
 };
-
-/// What handlers and workers share.
-#[derive(Debug, Clone)]
-pub(crate) struct AppState {
-    pub(crate) clock: SharedClock,
-    pub(crate) authenticator: Authenticator,
-    pub(crate) proxies: TrustedProxies,
-    pub(crate) users: Users,
-    pub(crate) auth: Auth,
-    pub(crate) sessions: Sessions,
-    pub(crate) kyc: Kyc,
-    pub(crate) contacts: Contacts,
-    pub(crate) passwords: PasswordChanges,
-    pub(crate) deactivation: Deactivation,
-}
-
-impl FromRef<AppState> for Authenticator {
-    fn from_ref(state: &AppState) -> Self {
-        state.authenticator.clone()
-    }
-}
-
-impl FromRef<AppState> for TrustedProxies {
-    fn from_ref(state: &AppState) -> Self {
-        state.proxies.clone()
-    }
-}
 
 /// identity-service, ready to serve.
 #[derive(Debug)]
@@ -84,9 +42,10 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let pool = pool::connect(SERVICE_NAME, &config.database);
-        kyc::require_key(&pool, &config.keys_dir).await?;
+        vault::require_keys(&pool, &config.keys_dir, config.kms.as_ref()).await?;
+        factors::require_key(&pool, &config.keys_dir).await?;
         let clock = SystemClock::shared();
-        let services = ServiceTokens::from_env(env, Arc::clone(&clock))?;
+        let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&clock))?;
         Self::on(pool, config, services, clock)
     }
 
@@ -98,10 +57,11 @@ impl App {
     fn on(pool: PgPool, config: Config, services: ServiceTokens, clock: SharedClock) -> anyhow::Result<Self> {
         metrics::register();
         notices::register();
+        kyc::cases::metrics::register();
         let checks: Vec<Box<dyn Check>> =
             vec![Box::new(DatabaseCheck(pool.clone())), Box::new(KafkaCheck::new(&config.kafka)?)];
         let state = AppState::new(&config, &pool, services, clock)?;
-        let api = Router::from(public()).merge(internal::router()).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { config, pool, state, router })
     }
@@ -130,85 +90,6 @@ impl App {
 }
 
 impl AppState {
-    fn new(
-        config: &Config,
-        pool: &PgPool,
-        services: ServiceTokens,
-        clock: SharedClock,
-    ) -> anyhow::Result<Self> {
-        let pool = pool.clone();
-        let issuer = config.tokens.issuer.clone();
-        let (signer, tokens) = signing(config, &clock)?;
-        let tokens = Arc::new(tokens.recorded_by(Arc::new(OwnRecord(pool.clone()))));
-        let access = AccessTokens { signer, issuer, lifetime: config.tokens.access_lifetime };
-        let lifetime = TimeDelta::from_std(config.tokens.session_lifetime)?;
-        let sessions = Sessions { pool: pool.clone(), clock: Arc::clone(&clock), access, lifetime };
-        let users = Users { pool: pool.clone(), clock: Arc::clone(&clock) };
-        let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
-        let policy = PasswordPolicy::new(config.second_factors);
-        let key = notices::key(&config.keys_dir)?;
-        let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
-        let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
-        let codes = Codes::new(pool.clone(), Arc::clone(&clock), notices.clone(), allowances.clone(), &key)?;
-        let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
-        let proofs =
-            Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
-        Ok(Self {
-            authenticator: Authenticator { tokens, services },
-            proxies: config.trusted_proxies.clone(),
-            auth: Auth {
-                pool: pool.clone(),
-                clock: Arc::clone(&clock),
-                sessions: sessions.clone(),
-                passwords: passwords.clone(),
-                policy,
-                codes: codes.clone(),
-                notices: notices.clone(),
-                guard: guard.clone(),
-            },
-            contacts: Contacts {
-                pool: pool.clone(),
-                clock: Arc::clone(&clock),
-                codes,
-                notices: notices.clone(),
-                allowances: allowances.clone(),
-                proofs: proofs.clone(),
-            },
-            passwords: PasswordChanges {
-                pool: pool.clone(),
-                clock: Arc::clone(&clock),
-                users: users.clone(),
-                sessions: sessions.clone(),
-                passwords,
-                policy,
-                proofs: proofs.clone(),
-                guard,
-                notices: notices.clone(),
-                allowances,
-                sealer: Arc::new(Sealer::new(&key, passwords::PURPOSE)?),
-                config: config.resets.clone(),
-                wake: Arc::default(),
-            },
-            deactivation: Deactivation {
-                pool: pool.clone(),
-                clock: Arc::clone(&clock),
-                sessions: sessions.clone(),
-                proofs,
-                notices,
-            },
-            kyc: Kyc {
-                pool,
-                clock: Arc::clone(&clock),
-                users: users.clone(),
-                provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
-                keys: PiiKeys::load_or_create(&config.keys_dir)?,
-            },
-            clock,
-            users,
-            sessions,
-        })
-    }
-
     /// What this service does beside answering.
     fn work(&self, workers: &Workers) {
         let (signer, tokens) = (self.sessions.access.signer.clone(), Arc::clone(&self.authenticator.tokens));
@@ -219,26 +100,18 @@ impl AppState {
         }
         workers.spawn(|shutdown| notices::watch(self.contacts.notices.clone(), shutdown));
         workers.spawn(|shutdown| self.passwords.clone().keep_looking_up(shutdown));
+        workers.spawn(|shutdown| self.kyc.clone().move_to_own_keys(shutdown));
+        workers.spawn(|shutdown| self.cases.clone().keep_checking(shutdown));
+        workers.spawn(|shutdown| self.cases.clone().keep_verified(shutdown));
+        workers.spawn(|shutdown| kyc::cases::metrics::watch(self.cases.clone(), shutdown));
+        workers.spawn(|shutdown| self.erasures.clone().keep_forgetting(shutdown));
         workers.spawn(|shutdown| tidy::keep_tidy(self.clone(), shutdown));
     }
 }
 
-/// What signs access tokens, and what checks them.
-fn signing(config: &Config, clock: &SharedClock) -> anyhow::Result<(Signer, TokenVerifier)> {
-    let (issuer, lives) = (&config.tokens.issuer, config.tokens.access_lifetime);
-    if let Some(secret) = &config.tokens.secret {
-        let tokens = TokenVerifier::with_secret(issuer, secret, Arc::clone(clock)).living(lives);
-        return Ok((Signer::Secret(secret.clone()), tokens));
-    }
-    let lifetime = TimeDelta::from_std(lives)?;
-    let keys = KeyRing::load_or_create(&config.keys_dir, Arc::clone(clock), lifetime)?;
-    let tokens = TokenVerifier::with_keys(issuer, &keys.published(), Arc::clone(clock)).living(lives);
-    Ok((Signer::Keys(Arc::new(keys)), tokens))
-}
-
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+fn public() -> Routes<AppState> {
+    Routes::new()
         .merge(auth::routes::router())
         .merge(sessions::routes::router())
         .merge(sessions::routes_list::router())
@@ -246,8 +119,31 @@ fn public() -> OpenApiRouter<AppState> {
         .merge(contacts::routes::router())
         .merge(passwords::routes::router())
         .merge(deactivation::routes::router())
+        .merge(api_keys::routes::router())
+        .merge(api_keys::routes_token::router())
+        .merge(factors::routes::router())
+        .merge(pin::routes::router())
+        .merge(passkeys::routes::router())
+        .merge(passkeys::routes_use::router())
+        .merge(devices::routes::router())
+        .merge(devices::routes_use::router())
+        .merge(erasure::routes::router())
         .merge(kyc::routes::router())
+        .merge(kyc::validity::routes::router())
+        .merge(kyc::cases::routes::router())
+        .merge(kyc::documents::routes::router())
+        .merge(kyc::reviews::routes::router())
         .merge(jwks::router())
+}
+
+/// That, and what only other services call.
+fn all() -> Routes<AppState> {
+    public().merge(internal::router())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

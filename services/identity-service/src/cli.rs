@@ -6,11 +6,13 @@
 use std::{
     io::{self, BufRead, IsTerminal},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
+use chrono::SecondsFormat;
 use clap::{Args, Subcommand};
-use common_auth::{Role, password::Passwords};
+use common_auth::{Role, password::Passwords, service_token::ServiceTokens};
 use common_db::pool;
 use common_utils::{
     clock::SystemClock,
@@ -21,9 +23,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     SERVICE_NAME,
+    app::AppState,
     auth::{self, error::AuthError, policy::PasswordPolicy},
     config::{Config, PasswordConfig},
+    crypto::vault,
+    erasure::ErasureError,
+    factors::{self, error::FactorError},
     import::Import,
+    notices::{self, Notices, config::NoticeConfig},
     users::{
         Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
@@ -42,6 +49,10 @@ pub enum UsersCommand {
     GrantRole(GrantRole),
     /// Open an account again that its owner deactivated.
     Reactivate(Reactivate),
+    /// Take all second factors from somebody who has lost them.
+    ResetFactors(ResetFactors),
+    /// Erase somebody on their written request.
+    Erase(Erase),
     /// Bring people in from another system, with the hashes of their passwords.
     Import(Import),
 }
@@ -79,6 +90,18 @@ pub struct Reactivate {
     email: Email,
 }
 
+#[derive(Debug, Args)]
+pub struct ResetFactors {
+    #[arg(long)]
+    email: Email,
+}
+
+#[derive(Debug, Args)]
+pub struct Erase {
+    #[arg(long)]
+    email: Email,
+}
+
 fn staff_role(name: &str) -> Result<Role, String> {
     match name.parse() {
         Ok(Role::User) | Err(_) => Err("must be one of support, compliance, finance, admin".to_owned()),
@@ -110,6 +133,8 @@ impl UsersCommand {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,
             Self::Reactivate(command) => command.run(&users).await?,
+            Self::ResetFactors(command) => command.run(&users, env).await?,
+            Self::Erase(command) => command.run(users, env).await?,
             Self::Import(command) => {
                 let (message, whole) = command.run(users.pool, users.clock).await?;
                 Report { message, exit: if whole { 0 } else { 2 } }
@@ -167,6 +192,27 @@ impl GrantRole {
     }
 }
 
+impl ResetFactors {
+    async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
+        let email = self.email.as_str().to_owned();
+        let (key, config) = (notices::key(&env.keys_dir())?, NoticeConfig::from_env(env)?);
+        let notices = Notices::new(users.pool.clone(), Arc::clone(&users.clock), &key, &config)?;
+        match factors::reset::reset(users, &notices, &Identifier::Email(self.email)).await {
+            Ok(Outcome::Executed) => {
+                Ok(Report { message: format!("{email} logs in with the password alone"), exit: 0 })
+            }
+            Ok(Outcome::AlreadyApplied) => {
+                Ok(Report { message: format!("{email} has no second factor"), exit: 0 })
+            }
+            Err(FactorError::User(UserError::NotFound)) => Ok(Report {
+                message: format!("there is no account with the e-mail address {email}"),
+                exit: 4,
+            }),
+            Err(error) => Err(error).context("the second factors could not be taken away"),
+        }
+    }
+}
+
 impl Reactivate {
     async fn run(self, users: &Users) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
@@ -184,6 +230,30 @@ impl Reactivate {
                 exit: 4,
             }),
             Err(error) => Err(error).context("the account could not be opened again"),
+        }
+    }
+}
+
+impl Erase {
+    async fn run(self, users: Users, env: &Env) -> anyhow::Result<Report> {
+        let email = self.email.as_str().to_owned();
+        let config = Config::from_env(env)?;
+        vault::require_keys(&users.pool, &config.keys_dir, config.kms.as_ref()).await?;
+        let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&users.clock))?;
+        let state = AppState::new(&config, &users.pool, services, users.clock)?;
+        match state.erasures.erase_for(&Identifier::Email(self.email)).await {
+            Ok(erasure) => {
+                let until = erasure.evidence_until.to_rfc3339_opts(SecondsFormat::Secs, true);
+                Ok(Report { message: format!("{email} is erased; evidence is kept until {until}"), exit: 0 })
+            }
+            Err(ErasureError::Suspended) => {
+                Ok(Report { message: format!("{email} is suspended; nothing was changed"), exit: 2 })
+            }
+            Err(ErasureError::User(UserError::NotFound)) => Ok(Report {
+                message: format!("there is no account with the e-mail address {email}"),
+                exit: 4,
+            }),
+            Err(error) => Err(error).context("nobody was erased"),
         }
     }
 }

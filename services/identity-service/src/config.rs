@@ -11,12 +11,19 @@ use common_utils::{
     http_client::BreakerConfig,
 };
 
-use crate::{SERVICE_NAME, kyc::HttpKycConfig, notices::config::NoticeConfig, passwords::ResetConfig};
+use crate::{
+    SERVICE_NAME, api_keys::config::ApiKeyConfig, crypto::KmsConfig, devices::DeviceConfig,
+    erasure::entity::RETENTION_DAYS, kyc::HttpKycConfig, notices::config::NoticeConfig,
+    passkeys::PasskeyConfig, passwords::ResetConfig,
+};
 
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
+const DEFAULT_RETENTION: Duration = Duration::from_hours(24 * RETENTION_DAYS);
 /// A request of a client ends after 30 s; a check that may take longer could never answer.
 const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
+/// A call may wrap a key and then open it.
+const LONGEST_KMS_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -28,11 +35,30 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// Whether people may have a second factor; without, passwords are longer.
     pub second_factors: bool,
+    pub passkeys: PasskeyConfig,
+    pub devices: DeviceConfig,
     pub resets: ResetConfig,
+    pub api_keys: ApiKeyConfig,
     pub notices: NoticeConfig,
     pub kyc: HttpKycConfig,
+    /// Whose codes an authenticator app says they are.
+    pub totp_issuer: String,
+    pub kyc_policy: KycPolicyConfig,
+    /// How long evidence of who had themselves erased is kept.
+    pub erasure_retention: Duration,
+    /// What wraps the keys of personal data in the place of key files.
+    pub kms: Option<KmsConfig>,
     /// Who is believed where a call comes from.
     pub trusted_proxies: TrustedProxies,
+}
+
+/// What people have to give for a tier.
+#[derive(Debug, Clone)]
+pub struct KycPolicyConfig {
+    /// Of who names none.
+    pub country: String,
+    /// Files of countries beside those that are compiled in.
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +92,10 @@ impl Config {
             },
             passwords: PasswordConfig::from_env(env)?,
             second_factors: Self::second_factors(env)?,
+            passkeys: PasskeyConfig::from_env(env)?,
+            devices: DeviceConfig::from_env(env)?,
             resets: ResetConfig::from_env(env)?,
+            api_keys: ApiKeyConfig::from_env(env)?,
             notices: NoticeConfig::from_env(env)?,
             kyc: HttpKycConfig {
                 base_url: env.text("KYC_BASE_URL", "http://127.0.0.1:4010"),
@@ -74,6 +103,13 @@ impl Config {
                 timeout: env.seconds("KYC_TIMEOUT_SECONDS", 10)?,
                 breaker: BreakerConfig::default(),
             },
+            totp_issuer: env.text("TOTP_ISSUER", "Wallet"),
+            kyc_policy: KycPolicyConfig {
+                country: env.text("KYC_COUNTRY", "NG"),
+                dir: env.get("KYC_POLICY_DIR").map(PathBuf::from),
+            },
+            erasure_retention: env.duration("ERASURE_RETENTION", DEFAULT_RETENTION)?,
+            kms: Self::kms(env)?,
             trusted_proxies: TrustedProxies::from_env(env)?,
         };
         config.check()?;
@@ -91,6 +127,9 @@ impl Config {
             let longest = LONGEST_KYC_WAIT.as_secs();
             return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
         }
+        if self.totp_issuer.is_empty() || self.totp_issuer.contains(':') {
+            return Err(ConfigError::new("TOTP_ISSUER must be a name without a colon"));
+        }
         Ok(())
     }
 
@@ -101,6 +140,27 @@ impl Config {
             "off" => Ok(false),
             _ => Err(ConfigError::new("SECOND_FACTORS must be on or off")),
         }
+    }
+
+    /// None unless `PII_KMS_URL` says where it is.
+    pub(crate) fn kms(env: &Env) -> Result<Option<KmsConfig>, ConfigError> {
+        let Some(base_url) = env.get("PII_KMS_URL") else { return Ok(None) };
+        let key = env.require("PII_KMS_KEY")?;
+        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(ConfigError::new("PII_KMS_KEY may have letters, digits, - and _"));
+        }
+        let timeout = env.seconds("PII_KMS_TIMEOUT_SECONDS", 5)?;
+        if timeout.is_zero() || timeout > LONGEST_KMS_WAIT {
+            let longest = LONGEST_KMS_WAIT.as_secs();
+            return Err(ConfigError::new(format!("PII_KMS_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
+        Ok(Some(KmsConfig {
+            base_url: base_url.to_owned(),
+            key,
+            token: env.require("PII_KMS_TOKEN")?.into(),
+            timeout,
+            breaker: BreakerConfig::default(),
+        }))
     }
 
     /// All that the commands beside `serve` need.

@@ -1,13 +1,17 @@
 //! `/internal/v1`: what other services may ask, with a service token. The gateway never routes it, and the public
 //! contract does not show it.
 
-use axum::{Json, Router, extract::State, routing::get};
-use common_auth::ServiceCaller;
+use axum::{Json, extract::State};
+use common_auth::{
+    ServiceCaller,
+    permissions::{FindPeople, ReadKyc},
+};
 use common_utils::{
-    http::{ApiPath, ApiQuery, Problem},
+    http::{ApiPath, ApiQuery, Problem, Refused, Routes, routes},
     ids::UserId,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -17,10 +21,7 @@ use crate::{
     users::{Identifier, entity::User},
 };
 
-/// The one service that passes a person's identity on to a bank.
-const MAY_READ_KYC: &str = "wallet-service";
-
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UserView {
     user_id: Uuid,
@@ -46,7 +47,7 @@ impl From<User> for UserView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct KycView {
     user_id: Uuid,
@@ -73,8 +74,9 @@ impl From<Dossier> for KycView {
     }
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize, Validate, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct UserQuery {
     phone_number: Option<String>,
     email: Option<String>,
@@ -92,24 +94,29 @@ impl UserQuery {
     }
 }
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/internal/v1/users", get(find_user))
-        .route("/internal/v1/users/{id}", get(get_user))
-        .route("/internal/v1/users/{id}/kyc", get(get_kyc))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(find_user)).routes(routes!(get_user)).routes(routes!(get_kyc))
 }
 
+#[utoipa::path(
+    get, path = "/internal/v1/users/{id}", tag = "internal", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = UserView), Refused<401>, Refused<403>, Refused<404>)
+)]
 async fn get_user(
     State(state): State<AppState>,
-    _caller: ServiceCaller,
+    _: ServiceCaller<FindPeople>,
     ApiPath(id): ApiPath<UserId>,
 ) -> Result<Json<UserView>, Problem> {
     Ok(Json(state.users.get(id).await?.into()))
 }
 
+#[utoipa::path(
+    get, path = "/internal/v1/users", tag = "internal", security(("bearer" = [])), params(UserQuery),
+    responses((status = 200, body = UserView), Refused<401>, Refused<403>, Refused<404>, Refused<422>)
+)]
 async fn find_user(
     State(state): State<AppState>,
-    _caller: ServiceCaller,
+    _: ServiceCaller<FindPeople>,
     ApiQuery(query): ApiQuery<UserQuery>,
 ) -> Result<Json<UserView>, Problem> {
     let missing = || Problem::not_found("user");
@@ -117,15 +124,16 @@ async fn find_user(
     Ok(Json(state.users.find(&identifier).await?.ok_or_else(missing)?.into()))
 }
 
+/// For the one service that passes a person's identity on to a bank.
+#[utoipa::path(
+    get, path = "/internal/v1/users/{id}/kyc", tag = "internal", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = KycView), Refused<401>, Refused<403>, Refused<404>)
+)]
 async fn get_kyc(
     State(state): State<AppState>,
-    caller: ServiceCaller,
+    caller: ServiceCaller<ReadKyc>,
     ApiPath(id): ApiPath<UserId>,
 ) -> Result<Json<KycView>, Problem> {
-    if caller.name != MAY_READ_KYC {
-        tracing::warn!(caller = caller.name, user_id = %id, "a service asked for what it may not read");
-        return Err(Problem::forbidden("Only wallet-service may read this."));
-    }
     let dossier = state.kyc.dossier(id).await?;
     tracing::info!(caller = caller.name, user_id = %id, "identity data read");
     Ok(Json(dossier.into()))

@@ -1,5 +1,5 @@
-//! `identity-service keys …`: how an operator on the machine rotates the keys that sign access tokens, and how instances
-//! that run come to know of it.
+//! `identity-service keys …`: how an operator on the machine rotates the keys that sign access tokens, or with `--service` those of
+//! one service's tokens, and how instances that run come to know of it. `keys pii …` is in `crypto::command`.
 //!
 //! Exit status: 0 done, 1 failure, 2 refused, with the reason.
 
@@ -9,19 +9,58 @@ use chrono::{SecondsFormat, TimeDelta};
 use clap::{Args, Subcommand};
 use common_auth::{
     key_ring::{KeyRing, KeyState, PlanError},
+    service_token,
     verify::TokenVerifier,
 };
 use common_utils::{clock::SystemClock, config::Env};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, sessions::Signer};
+use crate::{config::Config, crypto::command::PiiCommand, sessions::Signer};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Who checks tokens keeps the published keys for 5 minutes, and a gateway has to be told.
 const SHORTEST_OVERLAP: i64 = 6;
+const TELL_THE_GATEWAY: &str = "have the gateway read the keys";
+const READ_BY_THEMSELVES: &str =
+    "the services read the keys, where they share the folder; copy the public file, where they do not";
+
+#[derive(Debug, Args)]
+pub struct KeysCommand {
+    /// The keys of the tokens of this service, in the place of those of access tokens.
+    #[arg(long, global = true, value_name = "NAME", value_parser = ["identity-service", "wallet-service", "transaction-service", "admin-service"])]
+    service: Option<String>,
+    #[command(subcommand)]
+    which: Which,
+}
 
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
+enum Which {
+    #[command(flatten)]
+    Signing(Action),
+    /// The master keys of personal data.
+    #[command(subcommand)]
+    Pii(PiiCommand),
+}
+
+impl KeysCommand {
+    /// Runs the command on the keys that the service uses.
+    pub async fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
+        match self.which {
+            Which::Signing(action) => Signing { service: self.service, action }.run(env),
+            Which::Pii(_) if self.service.is_some() => anyhow::bail!("--service is for keys that sign"),
+            Which::Pii(command) => command.run(env).await,
+        }
+    }
+}
+
+/// The keys that sign: access tokens, or the tokens of a service.
+struct Signing {
+    service: Option<String>,
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
     /// Show the keys and what each does.
     List,
     /// Publish a new key, which signs after a while.
@@ -31,7 +70,7 @@ pub enum KeysCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct Rotate {
+struct Rotate {
     /// Minutes from now until the new key signs; at least 6, so that all have heard of it.
     #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(i64).range(SHORTEST_OVERLAP..=7 * 24 * 60))]
     after: i64,
@@ -41,23 +80,20 @@ pub struct Rotate {
 }
 
 #[derive(Debug, Args)]
-pub struct Retire {
+struct Retire {
     /// Its name, as `list` shows it.
     kid: String,
 }
 
-impl KeysCommand {
-    /// Runs the command on the keys that the service uses.
+impl Signing {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
-    pub fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
-        let config = Config::from_env(env)?;
-        if config.tokens.secret.is_some() {
+    fn run(self, env: &Env) -> anyhow::Result<ExitCode> {
+        let Some(ring) = self.ring(env)? else {
             eprintln!("JWT_SECRET signs access tokens here; there are no keys");
             return Ok(ExitCode::from(2));
-        }
-        let lifetime = TimeDelta::from_std(config.tokens.access_lifetime)?;
-        let ring = KeyRing::load_or_create(&config.keys_dir, SystemClock::shared(), lifetime)?;
-        match self.told(&ring) {
+        };
+        let reader = if self.service.is_some() { READ_BY_THEMSELVES } else { TELL_THE_GATEWAY };
+        match self.action.told(&ring, reader) {
             Ok(text) => {
                 println!("{text}");
                 Ok(ExitCode::SUCCESS)
@@ -70,7 +106,22 @@ impl KeysCommand {
         }
     }
 
-    fn told(self, ring: &KeyRing) -> anyhow::Result<String> {
+    fn ring(&self, env: &Env) -> anyhow::Result<Option<KeyRing>> {
+        let (folder, lifetime) = if let Some(service) = &self.service {
+            (service_token::folder(env).join(service), service_token::lifetime())
+        } else {
+            let config = Config::from_env(env)?;
+            if config.tokens.secret.is_some() {
+                return Ok(None);
+            }
+            (config.keys_dir, TimeDelta::from_std(config.tokens.access_lifetime)?)
+        };
+        KeyRing::load_or_create(&folder, SystemClock::shared(), lifetime).map(Some)
+    }
+}
+
+impl Action {
+    fn told(self, ring: &KeyRing, reader: &str) -> anyhow::Result<String> {
         match self {
             Self::List => {
                 let lines = ring
@@ -82,11 +133,11 @@ impl KeysCommand {
             Self::Rotate(Rotate { after, now }) => {
                 let planned = ring.rotate(TimeDelta::minutes(if now { 0 } else { after }))?;
                 let from = planned.signs_from.to_rfc3339_opts(SecondsFormat::Secs, true);
-                Ok(format!("{} signs from {from} on; have the gateway read the keys before", planned.kid))
+                Ok(format!("{} signs from {from} on; before that, {reader}", planned.kid))
             }
             Self::Retire(Retire { kid }) => {
                 ring.retire(&kid)?;
-                Ok(format!("{kid} is gone; have the gateway read the keys"))
+                Ok(format!("{kid} is gone; {reader}"))
             }
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
-//! `passwords` (changing and resetting), `deactivation`, `kyc` (the bank verification number). `notices` are the messages to people,
+//! `passwords` (changing and resetting), `factors` (second factors, and proving once more who one is), `passkeys` (keys of
+//! authenticators, which sign in without a password), `devices` (phones that are bound to an account), `pin` (the transaction PIN),
+//! `api_keys` (for machines that act for somebody), `deactivation`, `erasure`, `crypto` (personal data under people's own keys), `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
 mod allowances;
+mod api_keys;
 mod app;
 mod auth;
 pub mod cli;
@@ -15,22 +18,33 @@ pub mod config;
 mod contacts;
 mod crypto;
 mod deactivation;
+mod devices;
+mod erasure;
+mod factors;
 mod guard;
 mod import;
 mod internal;
 mod jwks;
+mod key_name;
 pub mod keys;
 mod kyc;
 mod metrics;
 mod notices;
+mod passkeys;
 mod passwords;
+mod pin;
 mod sessions;
+mod state;
 mod tidy;
 mod users;
 
-pub use app::{App, openapi};
+pub use api_keys::config::ApiKeyConfig;
+pub use app::{App, openapi, routes};
+pub use crypto::KmsConfig;
+pub use devices::DeviceConfig;
 pub use kyc::HttpKycConfig;
 pub use notices::config as notice_config;
+pub use passkeys::PasskeyConfig;
 pub use passwords::ResetConfig;
 
 /// In labels of metrics, and the prefix of its variables.

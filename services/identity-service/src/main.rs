@@ -26,8 +26,7 @@ enum Command {
     /// Accounts of staff.
     #[command(subcommand)]
     Users(UsersCommand),
-    /// The keys that sign access tokens.
-    #[command(subcommand)]
+    /// The keys that sign access tokens, those that sign the tokens of services, and those of personal data.
     Keys(KeysCommand),
 }
 
@@ -36,7 +35,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let env = Env::of_process(SERVICE);
     let telemetry = telemetry::init(SERVICE_NAME, &env)?;
-    let outcome = run(cli.command.unwrap_or_default(), &env).await;
+    // A service that is put together is too large for the stack.
+    let outcome = Box::pin(run(cli.command.unwrap_or_default(), &env)).await;
     telemetry.flush();
     outcome
 }
@@ -50,7 +50,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Users(command) => return command.run(env).await,
-        Command::Keys(command) => return command.run(env),
+        Command::Keys(command) => return command.run(env).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,10 +25,15 @@ pub(crate) async fn keep_tidy(state: AppState, shutdown: CancellationToken) {
 
 /// One that fails holds up no other.
 async fn round(state: &AppState) {
+    state.vault.forget_old();
     told("messages", state.contacts.notices.purge().await);
     told("codes", state.contacts.codes.purge().await);
     told("allowances", state.contacts.allowances.purge().await);
     told("tokens to reset passwords", state.passwords.purge().await);
+    told("API keys", state.api_keys.purge().await);
+    told("sign-ins that were not gone on with", state.factors.purge().await);
+    told("ceremonies of passkeys", state.passkeys.purge().await);
+    told("challenges of devices", state.devices.purge().await);
     told("failed logins", state.auth.guard.purge().await);
 }
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub redelivery: Redelivery,
     /// What callers of the BVN check must send as bearer token.
     pub kyc_api_key: SecretString,
+    /// What callers of the key management service must send; without it nobody is let in.
+    pub kms_token: Option<SecretString>,
     /// How long the BVN check keeps a caller waiting for a BVN that ends in 7.
     pub kyc_slow: Duration,
     /// How long a pending payout stays pending.
@@ -73,6 +75,7 @@ impl Config {
             webhook_url: DEFAULT_WEBHOOK_URL.to_owned(),
             redelivery: Redelivery::default(),
             kyc_api_key: kyc_api_key.into(),
+            kms_token: None,
             kyc_slow: Duration::from_secs(20),
             payout_pending: Duration::from_secs(30),
             data_file: None,
@@ -90,6 +93,7 @@ impl Config {
         Ok(Self {
             listen: ListenConfig::from_env(env, DEFAULT_PORT)?,
             webhook_url: env.text("TWIN_WEBHOOK_URL", DEFAULT_WEBHOOK_URL),
+            kms_token: env.secret("PII_KMS_TOKEN"),
             kyc_slow: env.seconds("TWIN_SLOW_SECONDS", 20)?,
             payout_pending: env.seconds("TWIN_PENDING_SECONDS", 30)?,
             data_file: env.get("TWIN_DATA_FILE").map(PathBuf::from),

@@ -29,6 +29,11 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, body }
     }
 
+    /// As the key management service writes it: `{"errors":["…"]}`.
+    pub(crate) fn of_kms(status: StatusCode, message: &str) -> Self {
+        Self { status, body: json!({ "errors": [message] }) }
+    }
+
     pub(crate) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized. Invalid or missing API key.")
     }

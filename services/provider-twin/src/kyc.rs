@@ -51,7 +51,7 @@ impl fmt::Debug for Bvn {
 pub(crate) struct FirstAsked(Mutex<HashSet<Bvn>>);
 
 impl FirstAsked {
-    fn is_first(&self, bvn: &Bvn) -> bool {
+    pub(crate) fn is_first(&self, bvn: &Bvn) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(bvn.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated bank and KYC provider: the only simulated part of the platform.
 //!
-//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, a BVN check under `/kyc`,
-//! and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
+//! It speaks the wire contract of Xpress Wallet (Providus Bank) over HTTP under `/api/v1`, checks of numbers and documents under `/kyc`, that of a
+//! key management service under `/v1/transit`, and has control calls of its own under `/twin`, among them a mailbox for messages to people. Its book is in memory, and in a
 //! file where one is named.
 //!
 //! A request: fault switch → key → handler → decision on the locked book → file → answer. Webhooks follow in the
@@ -14,6 +14,7 @@ mod config;
 mod control;
 mod customers;
 mod error;
+mod evidence;
 mod extract;
 mod faults;
 mod kyc;
@@ -25,6 +26,7 @@ mod paging;
 mod store;
 mod transactions;
 mod transfers;
+mod transit;
 mod twin;
 mod wallets;
 mod webhooks;
@@ -33,7 +35,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::StatusCode,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
@@ -51,6 +53,8 @@ use twin::Twin;
 
 /// Requests that are still running when the twin is told to stop get this long.
 const DRAIN: Duration = Duration::from_secs(10);
+/// 10 MiB in base64, and what stands around it.
+const DOCUMENT_LIMIT: usize = 15 * 1024 * 1024;
 
 /// The twin's routes, to be served or called in a test. Call it inside a Tokio runtime, which its webhooks need.
 pub fn app(config: Config) -> anyhow::Result<Router> {
@@ -85,7 +89,17 @@ fn router(twin: &Arc<Twin>) -> Router {
         .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
     let kyc = Router::new()
         .route("/bvn/verify", post(kyc::verify))
+        .route("/nin/verify", post(evidence::verify_nin))
+        .route("/documents/verify", post(evidence::verify_document))
+        .layer(DefaultBodyLimit::max(DOCUMENT_LIMIT))
         .layer(from_fn_with_state(Arc::clone(twin), auth::kyc_key))
+        .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
+    let transit = Router::new()
+        .route("/encrypt/{key}", post(transit::encrypt))
+        .route("/decrypt/{key}", post(transit::decrypt))
+        .route("/keys/{key}", get(transit::describe))
+        .route("/keys/{key}/rotate", post(transit::rotate))
+        .layer(from_fn_with_state(Arc::clone(twin), transit::token))
         .layer(from_fn_with_state(Arc::clone(twin), faults::strike));
     let control = Router::new()
         .route("/inbound-transfers", post(control::inbound))
@@ -96,6 +110,7 @@ fn router(twin: &Arc<Twin>) -> Router {
     Router::new()
         .nest("/api/v1", bank)
         .nest("/kyc", kyc)
+        .nest("/v1/transit", transit)
         .nest("/twin", control)
         .route("/health/live", get(live))
         .fallback(unknown)

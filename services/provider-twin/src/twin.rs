@@ -14,7 +14,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{book::Book, config::Config, error::Refusal, kyc::FirstAsked, messages::Mailbox, store};
+use crate::{
+    book::Book, config::Config, error::Refusal, kyc::FirstAsked, messages::Mailbox, store, transit::Versions,
+};
 
 /// Webhooks on their way at the same time.
 const SENDERS: usize = 64;
@@ -28,7 +30,9 @@ pub(crate) struct Twin {
     /// Set by the fault control: every provider call answers 503.
     pub(crate) down: AtomicBool,
     pub(crate) kyc_asked: FirstAsked,
+    pub(crate) nin_asked: FirstAsked,
     pub(crate) mailbox: Mailbox,
+    pub(crate) transit: Versions,
     pub(crate) http: reqwest::Client,
     pub(crate) senders: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -56,7 +60,9 @@ impl Twin {
             saved: tokio::sync::Mutex::new(0),
             down: AtomicBool::new(false),
             kyc_asked: FirstAsked::default(),
+            nin_asked: FirstAsked::default(),
             mailbox: Mailbox::default(),
+            transit: Versions::default(),
             http,
             senders: Semaphore::new(SENDERS),
             tasks: TaskTracker::new(),

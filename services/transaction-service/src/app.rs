@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use common_auth::{
     Authenticator,
     revocation::{self, RevocationsCheck},
+    service_token::CallTokens,
 };
 use common_db::{PgPool, health::DatabaseCheck, migrate, pool};
 use common_events::{
@@ -18,12 +19,11 @@ use common_events::{
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
@@ -74,7 +74,7 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::build(config, authenticator, clock, wallet_service)
     }
 
@@ -112,7 +112,7 @@ impl App {
             clock: Arc::clone(&clock),
             handler: Arc::new(Intake { directory: (*state.directory).clone(), clock: Arc::clone(&clock) }),
         };
-        let api = Router::from(public().merge(internal())).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { state, pool, clock, consumer, router })
     }
@@ -152,15 +152,17 @@ impl AppState {
         clock: &SharedClock,
         wallet_service: Option<Router>,
     ) -> anyhow::Result<Self> {
-        let peer = |name, base: &str, here| {
-            Peer::new(name, base, config.call_timeout, authenticator.services.clone(), here)
+        let (identity, wallet) =
+            (authenticator.services.to("identity-service"), authenticator.services.to("wallet-service"));
+        let peer = |name, base: &str, tokens: &CallTokens, here| {
+            Peer::new(name, base, config.call_timeout, tokens.clone(), here)
         };
         let remote = Remote {
-            identity: peer("identity-service", &config.identity_url, None)?,
-            wallet: peer("wallet-service", &config.wallet_url, None)?,
+            identity: peer("identity-service", &config.identity_url, &identity, None)?,
+            wallet: peer("wallet-service", &config.wallet_url, &wallet, None)?,
         };
         // A breaker of its own: a look-up that fails says nothing about the ledger.
-        let ledger = Ledger::new(peer("ledger", &config.wallet_url, wallet_service)?);
+        let ledger = Ledger::new(peer("ledger", &config.wallet_url, &wallet, wallet_service)?);
         let hasher = ContactHasher::load_or_create(&config.keys_dir)?;
         let directory = Directory::start(pool.clone(), hasher, remote);
         let lease = TimeDelta::from_std(config.transfer_lease)?;
@@ -181,13 +183,23 @@ impl AppState {
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(transfers::routes::public()).merge(transactions::routes::public())
+fn public() -> Routes<AppState> {
+    Routes::new().merge(transfers::routes::public()).merge(transactions::routes::public())
 }
 
 /// What only other services call, with a token of theirs.
-fn internal() -> OpenApiRouter<AppState> {
+fn internal() -> Routes<AppState> {
     transactions::routes::internal()
+}
+
+/// Both.
+fn all() -> Routes<AppState> {
+    public().merge(internal())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

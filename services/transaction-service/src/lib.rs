@@ -10,7 +10,7 @@ mod peers;
 mod transactions;
 mod transfers;
 
-pub use app::{App, openapi};
+pub use app::{App, openapi, routes};
 
 /// In labels of metrics, and the prefix of its variables.
 pub const SERVICE: &str = "transaction";

@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use common_auth::service_token::ServiceTokens;
+use common_auth::service_token::CallTokens;
 use common_utils::{
     correlation,
     http_client::{self, CircuitOpen, ClientConfig},
@@ -19,7 +19,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 use tower::ServiceExt;
 
-use crate::{SERVICE, SERVICE_NAME};
+use crate::SERVICE;
 
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -31,7 +31,7 @@ struct Inner {
     name: &'static str,
     base: String,
     client: ClientWithMiddleware,
-    tokens: ServiceTokens,
+    tokens: CallTokens,
     /// The service itself, where it runs in this process: what is posted goes there without the network.
     here: Option<Router>,
     timeout: Duration,
@@ -48,7 +48,7 @@ impl Peer {
         name: &'static str,
         base: &str,
         timeout: Duration,
-        tokens: ServiceTokens,
+        tokens: CallTokens,
         here: Option<Router>,
     ) -> anyhow::Result<Self> {
         let config = ClientConfig { timeout, ..ClientConfig::default() };
@@ -92,7 +92,7 @@ impl Peer {
         body: &B,
     ) -> anyhow::Result<T> {
         let request = Request::post(path)
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.0.tokens.mint(SERVICE_NAME)?))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.0.tokens.mint()?))
             .header(header::CONTENT_TYPE, "application/json")
             .header(correlation::HEADER, correlation::current())
             .body(Body::from(serde_json::to_vec(body)?))?;
@@ -106,7 +106,7 @@ impl Peer {
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        let token = self.0.tokens.mint(SERVICE_NAME)?;
+        let token = self.0.tokens.mint()?;
         let sent = request.bearer_auth(token).send().await;
         sent.map_err(|error| anyhow::anyhow!("{} does not answer: {}", self.0.name, reason(&error)))
     }

@@ -17,12 +17,11 @@ use common_events::{
 use common_utils::{
     clock::{SharedClock, SystemClock},
     config::Env,
-    http::{docs, health::Check, server},
+    http::{RouteInfo, Routes, docs, health::Check, server},
 };
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     SERVICE, SERVICE_NAME,
@@ -77,7 +76,7 @@ impl App {
         migrate::require_current(&config.database, &migrations(), &format!("{SERVICE_NAME} migrate")).await?;
         registry::register_on_start(env, SERVICE_NAME).await?;
         let clock = SystemClock::shared();
-        let authenticator = Authenticator::from_env(env, &clock)?;
+        let authenticator = Authenticator::from_env(env, SERVICE_NAME, &clock)?;
         Self::new(config, authenticator, providers::config::from_env(env)?, clock)
     }
 
@@ -112,7 +111,7 @@ impl App {
             handler: Arc::new(UserEvents::new(state.clone())),
         };
         let issuing = state.issuing()?;
-        let api = Router::from(public().merge(internal())).with_state(state.clone());
+        let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
         Ok(Self { state, consumer, issuing, router })
     }
@@ -175,7 +174,7 @@ impl AppState {
 
     /// What the worker needs that gets account numbers.
     pub fn issuing(&self) -> anyhow::Result<Issuing> {
-        let identity = Identity::new(&self.config.identity_url, self.authenticator.services.clone())?;
+        let identity = Identity::new(&self.config.identity_url, &self.authenticator.services)?;
         Ok(Issuing {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -211,13 +210,23 @@ impl AppState {
 }
 
 /// What the gateway routes to.
-fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(wallets::routes::router()).merge(webhooks::routes())
+fn public() -> Routes<AppState> {
+    Routes::new().merge(wallets::routes::router()).merge(webhooks::routes())
 }
 
 /// What only other services call, with a token of theirs.
-fn internal() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(ledger::routes::router()).merge(wallets::internal::router())
+fn internal() -> Routes<AppState> {
+    Routes::new().merge(ledger::routes::router()).merge(wallets::internal::router())
+}
+
+/// Both.
+fn all() -> Routes<AppState> {
+    public().merge(internal())
+}
+
+/// Every route of this service, with who may call it.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table().to_vec()
 }
 
 /// The public contract.

@@ -9,7 +9,7 @@ pub mod virtual_accounts;
 pub mod wallets;
 pub mod webhooks;
 
-pub use app::{App, AppState, openapi};
+pub use app::{App, AppState, openapi, routes};
 pub use common_utils::work;
 
 /// In labels of metrics, and the prefix of its variables.

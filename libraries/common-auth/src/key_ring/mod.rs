@@ -1,4 +1,4 @@
-//! The keys of a deployment that sign access tokens, in `KEYS_DIR`: one signs, the next one and those whose last tokens are
+//! Keys that sign tokens, in a folder (`KEYS_DIR` for access tokens, one a service for service tokens): one signs, the next one and those whose last tokens are
 //! still about are published with it. Rotating is a command on the machine; instances that run look at the files every few
 //! seconds, so nobody has to be started anew.
 //!
@@ -18,10 +18,11 @@ use std::{
 use anyhow::Context;
 use chrono::TimeDelta;
 use common_utils::clock::SharedClock;
+use serde::Serialize;
 
 use self::plan::Plan;
 pub use self::plan::{KeyState, PlanError, Planned};
-use crate::{Claims, jwks::PublicKey, signing::TokenSigner};
+use crate::{jwks::PublicKey, signing::TokenSigner};
 
 pub struct KeyRing {
     keys_dir: PathBuf,
@@ -58,7 +59,7 @@ impl KeyRing {
     }
 
     /// A token by the key that signs now.
-    pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+    pub fn sign(&self, claims: &impl Serialize) -> anyhow::Result<String> {
         let loaded = self.loaded();
         let signing = loaded.plan.signing(self.clock.now()).and_then(|kid| loaded.signers.get(kid));
         signing.context("no key signs")?.sign(claims)

@@ -65,7 +65,9 @@ impl Standing {
             return Err(TokenError::Inactive);
         }
         let same = |role: &Role| self.roles.contains(role);
-        let same_roles = claims.roles.len() == self.roles.len() && claims.roles.iter().all(same);
+        // A machine has no roles, whatever its owner has.
+        let same_roles =
+            claims.is_machine() || claims.roles.len() == self.roles.len() && claims.roles.iter().all(same);
         if same_roles && claims.tier <= self.tier { Ok(()) } else { Err(TokenError::Outdated) }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::testing;
+    use crate::{Scopes, testing};
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -177,6 +179,20 @@ mod tests {
         assert!(said(standing(1, &[Role::User], 2)).is_ok());
         let inactive = Standing { active: false, ..standing(1, &[Role::User], 1) };
         assert!(matches!(said(inactive), Err(TokenError::Inactive)));
+    }
+
+    #[test]
+    fn a_machine_ends_with_its_secret_or_its_owner_and_not_with_a_role() {
+        let claims = testing::machine_claims(UserId::new(), Scopes::default(), at(0));
+        let list = Revocations::default();
+        list.change_standing(claims.sub, standing(1, &[Role::User, Role::Support], 0), at(900));
+        assert!(list.check(&claims).is_ok());
+        let inactive = Standing { active: false, ..standing(2, &[Role::User], 0) };
+        list.change_standing(claims.sub, inactive, at(900));
+        assert!(matches!(list.check(&claims), Err(TokenError::Inactive)));
+        let list = Revocations::default();
+        list.end_session(claims.sid, at(900));
+        assert!(matches!(list.check(&claims), Err(TokenError::Ended)));
     }
 
     #[test]

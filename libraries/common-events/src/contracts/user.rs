@@ -49,6 +49,22 @@ events! { Topic::User, UserSnapshot, "user", user_id:
     UserDeactivated = "identity.user.deactivated";
 }
 
+/// That a person had themselves erased. Who they were is in no event from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureSnapshot {
+    pub user_id: Uuid,
+    pub erased_at: DateTime<Utc>,
+    /// Until then identity-service keeps, encrypted, what the law has it keep.
+    pub evidence_until: DateTime<Utc>,
+}
+
+events! { Topic::User, ErasureSnapshot, "user", user_id:
+    /// A person was erased: whoever keeps anything by which they are known beside their id forgets it, unless the law has it kept.
+    /// `identity.user.updated` stands beside it, with pseudonyms.
+    UserErased = "identity.user.erased";
+}
+
 /// A KYC tier, before and now. What the evidence says stays with identity-service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -60,7 +76,8 @@ pub struct TierChangeSnapshot {
     /// 0 (nothing verified) to 3.
     #[schemars(example = 1)]
     pub new_tier: i16,
-    /// The kind of evidence that it changed by, `bank_verification_number`.
+    /// What it changed by: `bank_verification_number`, `kyc_case` (an application that was approved), or `expired` (what was verified
+    /// before is too old).
     #[schemars(example = &"bank_verification_number")]
     pub evidence: String,
     pub changed_at: DateTime<Utc>,
@@ -107,6 +124,37 @@ events! { Topic::User, SessionEndSnapshot, "user", user_id:
     SessionEnded = "identity.session.ended";
 }
 
+/// What somebody proves who they are with beside the password. Nothing about what it holds leaves identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FactorSnapshot {
+    pub user_id: Uuid,
+    /// `totp` (an authenticator app), `passkey`, `device`, and more of the kind.
+    #[schemars(example = &"totp")]
+    pub factor: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, FactorSnapshot, "user", user_id:
+    /// A person is asked for another factor from now on, beside the password or in its place.
+    UserFactorAdded = "identity.user.factor_added";
+    /// A person is no longer asked for a factor.
+    UserFactorRemoved = "identity.user.factor_removed";
+}
+
+/// That a transaction PIN approves nothing any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinLockSnapshot {
+    pub user_id: Uuid,
+    pub locked_at: DateTime<Utc>,
+}
+
+events! { Topic::User, PinLockSnapshot, "user", user_id:
+    /// Too many wrong transaction PINs in a row: it is locked until its owner sets another one.
+    UserPinLocked = "identity.user.pin_locked";
+}
+
 /// Sign-ins that are held back because too many have failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -123,4 +171,82 @@ pub struct UserLockSnapshot {
 events! { Topic::User, UserLockSnapshot, "user", user_id:
     /// Somebody tries to sign in as this person: for a while nobody does so from an address where the person has not been before.
     UserLocked = "identity.user.locked";
+}
+
+/// What a machine of a person may do for them. Neither the name that they gave it nor anything of its secret leaves identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeySnapshot {
+    /// For whom the machine acts.
+    pub user_id: Uuid,
+    /// The client of its tokens.
+    pub api_key_id: Uuid,
+    #[schemars(example = ["wallets:read", "transactions:read"])]
+    pub scopes: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, ApiKeySnapshot, "user", user_id:
+    /// A person made an API key.
+    ApiKeyCreated = "identity.api_key.created";
+    /// An API key has another secret; the last one ends after a while.
+    ApiKeyRotated = "identity.api_key.rotated";
+    /// An API key was revoked. What was got with it is refused: `identity.session.ended` says so for each of its secrets.
+    ApiKeyRevoked = "identity.api_key.revoked";
+}
+
+/// Somebody's application for a KYC tier. What they told and sent stays with identity-service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KycCaseSnapshot {
+    pub user_id: Uuid,
+    pub case_id: Uuid,
+    /// ISO 3166: whose rules hold.
+    #[schemars(example = &"NG")]
+    pub country: String,
+    /// The tier that is applied for, 1 to 3.
+    #[schemars(example = 2)]
+    pub tier: i16,
+    /// `submitted`, `in_review`, `more_needed`, `approved`, `rejected`, `expired`.
+    #[schemars(example = &"approved")]
+    pub status: String,
+    /// What was done: `open`, `resubmit`, `refer` (to reviewers), `ask` (the person for more), `approve`, `reject`, `expire`. Of several
+    /// reviewers who have to approve, each but the last leaves it `in_review`.
+    #[schemars(example = &"approve")]
+    pub action: String,
+    /// Why, for example `requirements_met`, `partial_match`, `document_unreadable`.
+    #[schemars(example = &"requirements_met")]
+    pub reason: String,
+    /// How often it has come to the reviewers.
+    #[schemars(example = 1)]
+    pub review_round: i32,
+    pub changed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, KycCaseSnapshot, "user", user_id:
+    /// Somebody applied for a KYC tier.
+    KycCaseSubmitted = "identity.kyc.case_submitted";
+    /// An application stands elsewhere, and has not ended: with the reviewers, or with the person, who has to send more.
+    KycCaseUpdated = "identity.kyc.case_updated";
+    /// An application has ended: approved, rejected, or not answered in time. A tier that changed is told by `identity.user.tier_changed`.
+    KycCaseDecided = "identity.kyc.case_decided";
+}
+
+/// A look of a member of staff at what somebody told or sent to be verified. Who looked is the event's actor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KycEvidenceViewSnapshot {
+    /// Whose evidence it is.
+    pub user_id: Uuid,
+    pub case_id: Uuid,
+    /// The document; null for what was told in words.
+    pub document_id: Option<Uuid>,
+    pub viewed_at: DateTime<Utc>,
+}
+
+events! { Topic::User, KycEvidenceViewSnapshot, "user", user_id:
+    /// A reviewer looked at the evidence of an application.
+    KycEvidenceViewed = "identity.kyc.evidence_viewed";
 }

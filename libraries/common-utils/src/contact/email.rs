@@ -15,6 +15,11 @@ pub struct Email(String);
 pub struct InvalidEmail;
 
 impl Email {
+    /// One that is in the one spelling already, as it was stored.
+    pub fn from_stored(email: String) -> Self {
+        Self(email)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

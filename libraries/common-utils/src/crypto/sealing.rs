@@ -82,6 +82,11 @@ impl Sealer {
         Ok(Self { id, cipher })
     }
 
+    /// Names the key, and tells nothing of it.
+    pub fn id(&self) -> [u8; KEY_ID_BYTES] {
+        self.id
+    }
+
     /// Fails unless the file holds the key with all of these ids, those that stored data names ([`key_id`]). Where `what` is
     /// stored, no key is made: under a new one, nothing could be read.
     pub fn require(path: &Path, purpose: &str, stored: &[Vec<u8>], what: &str) -> anyhow::Result<()> {

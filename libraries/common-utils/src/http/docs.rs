@@ -9,7 +9,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         OpenApi, RefOr,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -17,6 +17,14 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use merge::merge;
 
 use super::ProblemBody;
+
+/// What an API key may be allowed, with what it is for; `common-auth` has them as types.
+pub const MACHINE_SCOPES: [(&str, &str); 3] = [
+    ("wallets:read", "Wallets with their balances, entries and statements"),
+    ("transactions:read", "The list of transactions, and each of them"),
+    ("transfers:write", "Sending money from the owner's wallets"),
+];
+const TOKEN_URL: &str = "/api/v1/identity/oauth/token";
 
 /// Adds what all services have in common to a generated description.
 pub fn finish(mut api: OpenApi, title: &str, description: &str) -> OpenApi {
@@ -30,6 +38,9 @@ pub fn finish(mut api: OpenApi, title: &str, description: &str) -> OpenApi {
     let bearer =
         SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
     components.security_schemes.insert("bearer".to_owned(), bearer.into());
+    let exchange = ClientCredentials::new(TOKEN_URL, Scopes::from_iter(MACHINE_SCOPES));
+    let machine = SecurityScheme::OAuth2(OAuth2::new([Flow::ClientCredentials(exchange)]));
+    components.security_schemes.insert("machine".to_owned(), machine.into());
     let mut problem = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut problem);
     components.schemas.extend(problem);

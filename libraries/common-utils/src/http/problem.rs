@@ -44,7 +44,18 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    /// Rare, and apart: a problem is in every result that a handler passes on.
+    asked: Option<Box<Asked>>,
     source: Option<anyhow::Error>,
+}
+
+/// How the refused call is made good.
+#[derive(Debug)]
+struct Asked {
+    /// What a fresh proof of who calls may be given with.
+    methods: Vec<&'static str>,
+    /// The header `WWW-Authenticate`.
+    challenge: HeaderValue,
 }
 
 /// The body, as documented.
@@ -65,6 +76,10 @@ pub struct ProblemBody {
     pub instance: String,
     pub correlation_id: String,
     pub errors: Vec<FieldError>,
+    /// With `step_up_required` alone: what a fresh proof may be given with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, example = json!(["totp", "recovery"]))]
+    pub methods: Vec<String>,
 }
 
 /// A refusal with this status, as the contract shows it where its name says enough.
@@ -81,7 +96,15 @@ impl<const STATUS: u16> IntoResponses for Refused<STATUS> {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, source: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            asked: None,
+            source: None,
+        }
     }
 
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -154,9 +177,26 @@ impl Problem {
         .caused_by(source)
     }
 
+    /// The call takes a fresh proof of who makes it, by one of `methods`. `challenge` says so in the header `WWW-Authenticate`
+    /// (RFC 9470).
+    pub fn step_up_required(methods: Vec<&'static str>, challenge: HeaderValue) -> Self {
+        let detail = format!("Prove again who you are, by {}, and repeat the call.", methods.join(" or "));
+        let asked = Some(Box::new(Asked { methods, challenge }));
+        Self { asked, ..Self::new(StatusCode::FORBIDDEN, "step_up_required", detail) }
+    }
+
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// What a client has to bring, as `WWW-Authenticate` says it; 401 asks for a bearer token by itself. What is no header's value is
+    /// left out.
+    #[must_use]
+    pub fn challenge(mut self, challenge: &str) -> Self {
+        let challenge = HeaderValue::from_str(challenge).ok();
+        self.asked = challenge.map(|challenge| Box::new(Asked { methods: Vec::new(), challenge }));
         self
     }
 
@@ -193,7 +233,13 @@ impl Problem {
             instance: instance.to_owned(),
             correlation_id: correlation_id.to_owned(),
             errors: self.errors.clone(),
+            methods: self.methods().map(str::to_owned).collect(),
         }
+    }
+
+    /// What a fresh proof may be given with, where one is asked for.
+    fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.asked.iter().flat_map(|asked| asked.methods.iter().copied())
     }
 
     /// Writes the body and logs the cause, once.
@@ -210,8 +256,10 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let bearer = (self.status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("Bearer"));
+        let asked = self.asked.as_ref().map(|asked| asked.challenge.clone());
+        if let Some(challenge) = asked.or(bearer) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -252,6 +300,21 @@ mod tests {
                 "detail": "The wallet holds less.", "code": "insufficient_funds",
                 "instance": "/api/v1/transactions/transfers", "correlationId": "abc", "errors": []
             })
+        );
+    }
+
+    #[test]
+    fn a_fresh_proof_is_asked_for_with_its_means() {
+        let challenge = HeaderValue::from_static(r#"Bearer error="insufficient_user_authentication""#);
+        let problem = Problem::step_up_required(vec!["totp", "recovery"], challenge.clone());
+        let answer = problem.render("/", "abc");
+        assert_eq!(
+            (answer.status(), &answer.headers()[header::WWW_AUTHENTICATE]),
+            (StatusCode::FORBIDDEN, &challenge)
+        );
+        assert_eq!(
+            (problem.code(), problem.body("/", "abc").methods),
+            ("step_up_required", vec!["totp".to_owned(), "recovery".to_owned()])
         );
     }
 }

@@ -6,20 +6,22 @@ use axum::{Router, extract::DefaultBodyLimit, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{docs, health, measured, with_context};
+use super::{Routes, docs, health, measured, with_context};
 use crate::telemetry::metrics as metrics_page;
 
 const BODY_LIMIT: usize = 1024 * 1024;
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// Puts a service's API together with what every service has: health, metrics, contract, layers.
+/// Puts a service's API together with what every service has: health, metrics, contract, layers. Each route of
+/// the API says who may call it; what every service has is open to whoever reaches the service.
 pub fn service_router(
     service: &'static str,
-    api: Router,
+    api: Routes,
     openapi: utoipa::openapi::OpenApi,
     checks: Vec<Box<dyn health::Check>>,
 ) -> Router {
     let router = api
+        .into_router()
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(health::router(Arc::new(checks)))
         .merge(docs::router(openapi))

@@ -13,25 +13,31 @@ use super::chain::{Record, Reference};
 /// Names, email addresses, phone numbers and what people write about a payment are not among them. `reason` is what
 /// staff give for an act of theirs.
 const KEPT: &[&str] = &[
+    "action",
     "amount",
     "assigneeId",
     "balanceAfter",
     "bankCode",
     "captured",
+    "caseId",
     "ceiling",
     "changedAt",
     "completedAt",
     "consumerGroup",
+    "country",
     "createdAt",
     "currency",
     "decidedAt",
     "deliveries",
     "deliveryId",
+    "documentId",
     "emailVerified",
     "endedAt",
     "endpointId",
     "entryId",
+    "erasedAt",
     "evidence",
+    "evidenceUntil",
     "eventId",
     "eventType",
     "eventTypes",
@@ -67,11 +73,13 @@ const KEPT: &[&str] = &[
     "remaining",
     "requesterId",
     "resolvedAt",
+    "reviewRound",
     "roles",
     "sequence",
     "sessionId",
     "status",
     "ticketId",
+    "tier",
     "toUserId",
     "toWalletId",
     "topic",
@@ -79,6 +87,7 @@ const KEPT: &[&str] = &[
     "transactionType",
     "type",
     "userId",
+    "viewedAt",
     "walletId",
 ];
 const MASKED: &[&str] = &["accountNumber"];
@@ -168,9 +177,9 @@ mod tests {
     use common_events::{
         Actor,
         contracts::{
-            Amount, EntrySnapshot, PasswordChangeSnapshot, SessionEndSnapshot, TierChangeSnapshot,
-            TransactionSnapshot, UserLockSnapshot, UserSnapshot, VirtualAccountSnapshot,
-            WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
+            Amount, EntrySnapshot, KycCaseSnapshot, KycEvidenceViewSnapshot, PasswordChangeSnapshot,
+            SessionEndSnapshot, TierChangeSnapshot, TransactionSnapshot, UserLockSnapshot, UserSnapshot,
+            VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -287,6 +296,18 @@ mod tests {
             evidence: "bank_verification_number".to_owned(),
             changed_at: at,
         };
+        let case = KycCaseSnapshot {
+            user_id: id,
+            case_id: id,
+            country: "NG".to_owned(),
+            tier: 3,
+            status: "in_review".to_owned(),
+            action: "approve".to_owned(),
+            reason: "requirements_met".to_owned(),
+            review_round: 1,
+            changed_at: at,
+        };
+        let look = KycEvidenceViewSnapshot { user_id: id, case_id: id, document_id: Some(id), viewed_at: at };
         let endpoint = WebhookEndpointSnapshot {
             endpoint_id: id,
             status: "disabled".to_owned(),
@@ -311,18 +332,20 @@ mod tests {
             ended_at: at,
             refused_until: at,
         };
-        let lock = UserLockSnapshot { user_id: id, failures: 20, locked_at: at, locked_until: at };
+        let locked = UserLockSnapshot { user_id: id, failures: 20, locked_at: at, locked_until: at };
         let whole = |data: Value| {
             let details = Record::of(&event(&data)).unwrap().details;
             assert_eq!(Value::Object(details), data);
         };
         whole(serde_json::to_value(&bounds).unwrap());
         whole(serde_json::to_value(&tier).unwrap());
+        whole(serde_json::to_value(&case).unwrap());
+        whole(serde_json::to_value(&look).unwrap());
         whole(serde_json::to_value(&password).unwrap());
         whole(serde_json::to_value(&endpoint).unwrap());
         whole(serde_json::to_value(&resend).unwrap());
         whole(serde_json::to_value(&session).unwrap());
-        whole(serde_json::to_value(&lock).unwrap());
+        whole(serde_json::to_value(&locked).unwrap());
     }
 
     #[test]

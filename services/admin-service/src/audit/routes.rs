@@ -2,15 +2,15 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use common_auth::Staff;
+use common_auth::{Staff, permissions::ReadAuditLog};
 use common_utils::http::{
-    ApiQuery, FieldErrors, Problem, Refused,
+    ApiQuery, FieldErrors, Problem, Refused, Routes,
     paging::{self, Limit, Page},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::{
@@ -18,12 +18,12 @@ use super::{
     repo::{self, Filter},
     verify::{self, Verification},
 };
-use crate::{app::AppState, permissions::ReadAuditLog};
+use crate::app::AppState;
 
 const LONGEST_FILTER: usize = 100;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_audit_logs)).routes(routes!(verify_audit_logs))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(list_audit_logs)).routes(routes!(verify_audit_logs))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,14 +1,14 @@
 //! `/api/v1/admin/dead-letters`: messages that a consumer could not handle.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::Staff;
+use common_auth::{Staff, permissions::HandleDeadLetters};
 use common_utils::http::{
-    ApiJson, ApiPath, ApiQuery, Problem, Refused,
+    ApiJson, ApiPath, ApiQuery, Problem, Refused, Routes,
     paging::{self, Limit, Page},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -18,10 +18,10 @@ use super::{
     repo::{self, Filter},
     view::{DeadLetterView, MessageView},
 };
-use crate::{app::AppState, permissions::HandleDeadLetters, text};
+use crate::{app::AppState, text};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(list_dead_letters))
         .routes(routes!(replay_dead_letters))
         .routes(routes!(get_dead_letter))

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
-use common_auth::Role;
+use common_auth::{
+    Role,
+    permissions::{Permission, WorkOnTickets},
+};
 use common_db::{Op, PgPool};
 use common_events::{
     Event, EventHandler, HandlerError, Projection, Topic,
@@ -17,12 +20,10 @@ use common_events::{
 use common_utils::ids::UserId;
 use uuid::Uuid;
 
-use crate::permissions;
-
 /// Whether this person may be given a ticket.
 pub(crate) async fn works_on_tickets(pool: &PgPool, user: UserId) -> sqlx::Result<bool> {
     let roles = repo::active_roles(pool, user).await?;
-    Ok(permissions::works_on_tickets(&known(&roles)))
+    Ok(WorkOnTickets::is_held_by(&known(&roles)))
 }
 
 /// `projection rebuild staff`.

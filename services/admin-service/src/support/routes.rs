@@ -2,21 +2,21 @@
 //! service's own log, as for the audit log.
 
 use axum::{Json, extract::State};
-use common_auth::Staff;
+use common_auth::{Staff, permissions::LookAtCustomers};
 use common_utils::{
     http::{
-        ApiPath, ApiQuery, Problem, Refused,
+        ApiPath, ApiQuery, Problem, Refused, Routes,
         paging::{self, Limit, Page, PageQuery},
+        routes,
     },
     ids::{TransactionId, UserId},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::view::{TransactionDetails, TransactionView, UserDetails};
-use crate::{app::AppState, permissions::LookAtCustomers};
+use crate::app::AppState;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(get_customer))
         .routes(routes!(list_customer_transactions))
         .routes(routes!(get_customer_transaction))

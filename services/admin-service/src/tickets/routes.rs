@@ -6,18 +6,18 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use common_auth::Staff;
+use common_auth::{Staff, permissions::WorkOnTickets};
 use common_db::idempotency::{self, RepeatableCall, SavedResponse};
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, Refused,
+        ApiJson, ApiPath, ApiQuery, Problem, Refused, Routes,
         paging::{self, Limit, Page},
+        routes,
     },
     ids::{TicketId, UserId},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -27,10 +27,10 @@ use super::{
     repo::Filter,
     view::{RelatedTo, TicketView, Viewer},
 };
-use crate::{app::AppState, permissions::WorkOnTickets, text};
+use crate::{app::AppState, text};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(create_ticket, list_tickets))
         .routes(routes!(get_ticket))
         .routes(routes!(comment_ticket))

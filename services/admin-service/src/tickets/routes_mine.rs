@@ -10,14 +10,14 @@ use common_auth::CurrentUser;
 use common_db::idempotency::RepeatableCall;
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, Refused,
+        ApiJson, ApiPath, ApiQuery, Problem, Refused, Routes,
         paging::{self, Limit, Page, PageQuery},
+        routes,
     },
     ids::TicketId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{app::AppState, text};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(create_own_ticket, list_own_tickets))
         .routes(routes!(get_own_ticket))
         .routes(routes!(comment_own_ticket))

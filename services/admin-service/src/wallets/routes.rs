@@ -1,25 +1,23 @@
 //! `/api/v1/admin/wallets/{id}/freeze` and `/unfreeze`.
 
 use axum::{Json, extract::State};
-use common_auth::Staff;
+use common_auth::{Staff, permissions::FreezeWallets};
 use common_utils::{
-    http::{ApiJson, ApiPath, Problem, Refused},
+    http::{ApiJson, ApiPath, Problem, Refused, Routes, routes},
     ids::WalletId,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use crate::{
     app::AppState,
-    permissions::FreezeWallets,
     services::{FreezeCall, WalletStatus},
     text,
 };
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(freeze_wallet)).routes(routes!(unfreeze_wallet))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(freeze_wallet)).routes(routes!(unfreeze_wallet))
 }
 
 /// Why; it is kept in the audit log, so it names no customer.

@@ -6,15 +6,15 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use common_auth::Staff;
+use common_auth::{Staff, permissions::ManageWebhooks};
 use common_db::idempotency::{self, RepeatableCall};
 use common_utils::http::{
-    ApiJson, ApiPath, ApiQuery, FieldError, Problem, Refused,
+    ApiJson, ApiPath, ApiQuery, FieldError, Problem, Refused, Routes,
     paging::{self, Limit, Page, PageQuery},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -26,12 +26,12 @@ use super::{
     subscription::{Pattern, published_types},
     view::{EndpointView, EndpointWithSecret},
 };
-use crate::{app::AppState, permissions::ManageWebhooks, text};
+use crate::{app::AppState, text};
 
 const MOST_EVENT_TYPES: usize = 50;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(create_webhook_endpoint, list_webhook_endpoints))
         .routes(routes!(get_webhook_endpoint, update_webhook_endpoint, delete_webhook_endpoint))
         .routes(routes!(enable_webhook_endpoint))

@@ -2,14 +2,14 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use common_auth::Staff;
+use common_auth::{Staff, permissions::ManageWebhooks};
 use common_utils::http::{
-    ApiJson, ApiPath, ApiQuery, Problem, Refused,
+    ApiJson, ApiPath, ApiQuery, Problem, Refused, Routes,
     paging::{self, Limit, Page},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -21,10 +21,10 @@ use super::{
     resending, testing,
     view::{DeliveryDetails, DeliveryView},
 };
-use crate::{app::AppState, permissions::ManageWebhooks, text};
+use crate::{app::AppState, text};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(test_webhook_endpoint))
         .routes(routes!(resend_webhooks))
         .routes(routes!(list_webhook_deliveries))

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use common_auth::service_token::ServiceTokens;
+use common_auth::{service_token::ServiceTokens, testing::Callers};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -34,12 +34,15 @@ pub(crate) struct Known {
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
     pub(crate) known: Arc<Mutex<Known>>,
-    tokens: ServiceTokens,
+    /// It plays all three, and is called as any.
+    tokens: [ServiceTokens; 3],
 }
 
 impl Neighbours {
     /// Serves on a free port; the address.
-    pub(crate) async fn start(tokens: ServiceTokens) -> (Self, String) {
+    pub(crate) async fn start(services: &Callers) -> (Self, String) {
+        let tokens = ["identity-service", "wallet-service", "transaction-service"]
+            .map(|name| services.calling(name).tokens().unwrap());
         let neighbours = Self { known: Arc::default(), tokens };
         let router = Router::new()
             .route("/internal/v1/users/{id}", get(user))
@@ -67,7 +70,8 @@ async fn admit(
     next: Next,
 ) -> Response {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let caller = token.strip_prefix("Bearer ").and_then(|token| neighbours.tokens.verify(token));
+    let token = token.strip_prefix("Bearer ").unwrap_or_default();
+    let caller = neighbours.tokens.iter().find_map(|called| called.verify(token));
     if caller.as_deref() != Some("admin-service") {
         return StatusCode::UNAUTHORIZED.into_response();
     }

@@ -1,9 +1,9 @@
 //! One service of a test's own: database, router, people who call it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use admin_service::{
-    AdminEvents, App,
+    AdminEvents, App, SERVICE_NAME,
     config::{Config, ServiceUrls, WebhookConfig},
 };
 use axum::{
@@ -12,7 +12,11 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use common_auth::{Claims, Role, service_token::ServiceTokens, signing::TokenSigner, testing as auth};
+use common_auth::{
+    Claims, Role,
+    signing::TokenSigner,
+    testing::{self as auth, Callers},
+};
 use common_db::{DbConfig, testing::TestDb};
 use common_events::{
     Event, EventHandler, KafkaConfig,
@@ -31,8 +35,6 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::neighbours::Neighbours;
-
-const SERVICE_SECRET: &[u8] = b"a service secret that only tests know";
 
 pub(crate) struct World {
     pub(crate) db: TestDb,
@@ -81,9 +83,9 @@ impl World {
     pub(crate) async fn new() -> Self {
         let db = TestDb::create("admin", &admin_service::migrations()).await;
         let signer = TokenSigner::ephemeral().unwrap();
-        let tokens = ServiceTokens::new(SERVICE_SECRET, SystemClock::shared()).unwrap();
-        let (neighbours, address) = Neighbours::start(tokens).await;
         let keys = tempfile::tempdir().unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &SystemClock::shared());
+        let (neighbours, address) = Neighbours::start(&services).await;
         let mut world = Self { db, neighbours, router: Router::new(), address, signer, keys };
         world.router = world.app(SystemClock::shared(), no_kafka()).router();
         world
@@ -113,7 +115,7 @@ impl World {
                 timeout: Duration::from_secs(2),
             },
         };
-        let services = ServiceTokens::new(SERVICE_SECRET, Arc::clone(&clock)).unwrap();
+        let services = Callers::of(SERVICE_NAME, self.keys.path(), &clock).tokens().unwrap();
         let authenticator = auth::authenticator(&self.signer, services, &clock);
         App::new(config, authenticator, clock).unwrap()
     }
@@ -152,6 +154,14 @@ impl World {
         let roles = if role == Role::User { vec![role] } else { vec![Role::User, role] };
         let claims = Claims { roles, ..auth::claims(UserId::from(id), SystemClock.now()) };
         Caller { id, token: self.signer.sign(&claims).unwrap() }
+    }
+
+    /// A machine of somebody with this role.
+    pub(crate) fn machine(&self, role: Role, scopes: &str) -> Caller {
+        let owner = self.person(role);
+        let scopes = scopes.parse().unwrap();
+        let claims = auth::machine_claims(UserId::from(owner.id), scopes, SystemClock.now());
+        Caller { token: self.signer.sign(&claims).unwrap(), ..owner }
     }
 
     pub(crate) async fn get(&self, by: &Caller, path: &str) -> Answer {

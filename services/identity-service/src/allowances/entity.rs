@@ -20,6 +20,12 @@ impl Allowance {
     pub(crate) const PROOFS: Self =
         Self { most: 10, within: TimeDelta::minutes(15), pause: TimeDelta::zero() };
 
+    /// And codes of a second factor fifty a day, so that nobody who has the time finds one.
+    pub(crate) const CODES_A_DAY: Self =
+        Self { most: 50, within: TimeDelta::days(1), pause: TimeDelta::zero() };
+    /// Applications for a tier: each is paid for at the provider, and says whether a number is somebody's.
+    pub(crate) const CASES: Self = Self { most: 5, within: TimeDelta::days(1), pause: TimeDelta::zero() };
+
     /// What was taken from now on, oldest first; or how long to wait. `taken` is what was before.
     pub(crate) fn take(
         &self,

@@ -36,6 +36,11 @@ pub(crate) enum Counted<'a> {
     ResetsOf(UserId),
     /// Times that somebody who is signed in tells their password.
     ProofsBy(UserId),
+    /// Codes of a second factor that somebody who is signed in gives.
+    CodesBy(UserId),
+    CodesADayBy(UserId),
+    /// Applications for a tier.
+    CasesBy(UserId),
 }
 
 /// It is to be waited for so long.
@@ -96,6 +101,9 @@ impl Allowances {
             Counted::ChangesBy(user) => of("changes-by", user.uuid().as_bytes()),
             Counted::ResetsOf(user) => of("resets-of", user.uuid().as_bytes()),
             Counted::ProofsBy(user) => of("proofs-by", user.uuid().as_bytes()),
+            Counted::CodesBy(user) => of("codes-by", user.uuid().as_bytes()),
+            Counted::CodesADayBy(user) => of("codes-a-day-by", user.uuid().as_bytes()),
+            Counted::CasesBy(user) => of("cases-by", user.uuid().as_bytes()),
         }
     }
 

@@ -1,12 +1,14 @@
-//! Registering and logging in with a password.
+//! Registering and logging in with a password. Who has a second factor is asked for it afterwards (`factors`).
 
 pub(crate) mod error;
 pub(crate) mod policy;
 mod repo;
 pub(crate) mod routes;
 
+use std::sync::Arc;
+
 use common_auth::{
-    Role,
+    Method, Role,
     password::{PasswordError, Passwords},
 };
 use common_db::{
@@ -20,11 +22,12 @@ use secrecy::SecretString;
 use crate::{
     SERVICE_NAME,
     codes::Codes,
+    factors::{Challenge, Factors},
     guard::{Attempt, Guard, error::GuardError},
     metrics,
     notices::Notices,
     passwords,
-    sessions::{IssuedTokens, Origin, Sessions},
+    sessions::{IssuedTokens, Origin, Proof, Sessions},
     users::{
         self, Identifier, Users,
         entity::{NewUser, User},
@@ -45,12 +48,21 @@ pub(crate) struct Auth {
     pub(crate) codes: Codes,
     pub(crate) notices: Notices,
     pub(crate) guard: Guard,
+    pub(crate) factors: Arc<Factors>,
 }
 
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) user: User,
     pub(crate) tokens: IssuedTokens,
+}
+
+/// What the right password leads to.
+#[derive(Debug)]
+pub(crate) enum LoggedIn {
+    Entered(Box<SignedIn>),
+    /// They have a second factor, and are asked for it.
+    Challenged(Challenge),
 }
 
 /// A registration, or the repetition of one.
@@ -94,7 +106,8 @@ impl Auth {
         }
         insert_in_op(&mut op, &user, &hash, Actor::user(user.id)).await?;
         self.codes.welcome_in_op(&mut op, &user).await?;
-        let tokens = self.sessions.open_in_op(&mut op, &user, origin).await?;
+        let proof = Proof::by([Method::Password], user.created_at);
+        let tokens = self.sessions.open_in_op(&mut op, &user, origin, proof).await?;
         self.guard.welcome_in_op(&mut op, &user, origin).await?;
         op.commit().await?;
         self.notices.wake();
@@ -126,11 +139,12 @@ impl Auth {
         password: SecretString,
         origin: &Origin,
     ) -> Result<Registered, AuthError> {
-        let signed_in = match self.sign_in(user.email.as_str(), password, origin).await {
-            Err(AuthError::InvalidCredentials) => return Err(AuthError::KeyReused),
-            other => other?,
-        };
-        Ok(Registered { signed_in, replayed: true })
+        match self.sign_in(user.email.as_str(), password, origin).await {
+            Ok(LoggedIn::Entered(signed_in)) => Ok(Registered { signed_in: *signed_in, replayed: true }),
+            // Whoever has enrolled since then logs in.
+            Ok(LoggedIn::Challenged(_)) | Err(AuthError::InvalidCredentials) => Err(AuthError::KeyReused),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn log_in(
@@ -138,13 +152,14 @@ impl Auth {
         identifier: &str,
         password: SecretString,
         origin: &Origin,
-    ) -> Result<SignedIn, AuthError> {
+    ) -> Result<LoggedIn, AuthError> {
         let result = self.sign_in(identifier, password, origin).await;
         match &result {
-            Ok(SignedIn { user, .. }) => {
+            Ok(LoggedIn::Entered(signed_in)) => {
                 metrics::login("success");
-                tracing::info!(user_id = %user.id, "logged in");
+                tracing::info!(user_id = %signed_in.user.id, "logged in");
             }
+            Ok(LoggedIn::Challenged(_)) => metrics::login("second_factor_asked"),
             Err(AuthError::InvalidCredentials) => metrics::login("invalid_credentials"),
             Err(AuthError::Inactive) => metrics::login("inactive"),
             Err(AuthError::Guard(GuardError::TooMany { .. })) => metrics::login("held_back"),
@@ -154,20 +169,21 @@ impl Auth {
     }
 
     /// An unknown identifier costs the same queries and the same hashing as a known one, and waits as long after failures. A wrong
-    /// password was counted before it was looked at; whatever else goes wrong was no failure.
+    /// password was counted before it was looked at; whatever else goes wrong was no failure, and no success either is the right password
+    /// of who has a second factor.
     async fn sign_in(
         &self,
         identifier: &str,
         password: SecretString,
         origin: &Origin,
-    ) -> Result<SignedIn, AuthError> {
+    ) -> Result<LoggedIn, AuthError> {
         let known = Identifier::parse(identifier);
         let found = self.find(known.as_ref()).await?;
         let owner = found.as_ref().map(|found| found.user_id);
         let attempt = self.guard.attempt(identifier, owner, origin).await?;
         let entry = Entry { known: known.as_ref(), attempt: &attempt, origin };
         let result = self.try_twice(entry, found, password).await;
-        if !matches!(result, Ok(_) | Err(AuthError::InvalidCredentials)) {
+        if !matches!(result, Ok(LoggedIn::Entered(_)) | Err(AuthError::InvalidCredentials)) {
             let overloaded = matches!(result, Err(AuthError::Password(PasswordError::Overloaded)));
             self.guard.take_back(&attempt, overloaded).await?;
         }
@@ -187,9 +203,9 @@ impl Auth {
         entry: Entry<'_>,
         found: Option<Credential>,
         password: SecretString,
-    ) -> Result<SignedIn, AuthError> {
-        if let Some(signed_in) = self.try_to_sign_in(entry, found, password.clone()).await? {
-            return Ok(signed_in);
+    ) -> Result<LoggedIn, AuthError> {
+        if let Some(logged_in) = self.try_to_sign_in(entry, found, password.clone()).await? {
+            return Ok(logged_in);
         }
         let found = self.find(entry.known).await?;
         self.try_to_sign_in(entry, found, password).await?.ok_or(AuthError::InvalidCredentials)
@@ -201,23 +217,23 @@ impl Auth {
         entry: Entry<'_>,
         found: Option<Credential>,
         password: SecretString,
-    ) -> Result<Option<SignedIn>, AuthError> {
+    ) -> Result<Option<LoggedIn>, AuthError> {
         let (known, hash) = found.map(|found| (found.user_id, found.hash)).unzip();
         let matches = self.passwords.verify(password.clone(), hash.clone()).await?;
         let Some((id, hash)) = known.zip(hash).filter(|_| matches) else {
             tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
             return Err(AuthError::InvalidCredentials);
         };
-        let signed_in = self.open(id, &hash, entry).await?;
-        if signed_in.is_some() {
+        let logged_in = self.open(id, &hash, entry).await?;
+        if logged_in.is_some() {
             self.keep_up_to_date(id, &hash, password).await;
         }
-        Ok(signed_in)
+        Ok(logged_in)
     }
 
-    /// Opens a session, unless the password was changed while it was looked at: the change has ended all sessions, and this one
-    /// would outlive it. With it, what failed before is over.
-    async fn open(&self, id: UserId, hash: &str, entry: Entry<'_>) -> Result<Option<SignedIn>, AuthError> {
+    /// Opens a session, or asks for the second factor, unless the password was changed while it was looked at: the change has ended all
+    /// sessions, and this one would outlive it. With a session, what failed before is over.
+    async fn open(&self, id: UserId, hash: &str, entry: Entry<'_>) -> Result<Option<LoggedIn>, AuthError> {
         let mut op = common_db::begin(&self.pool).await?;
         let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if !user.is_active() {
@@ -227,10 +243,16 @@ impl Auth {
         if passwords::hash_in_op(&mut op, id).await?.is_none_or(|stored| stored != hash) {
             return Ok(None);
         }
+        if !user.second_factors().is_empty() {
+            let challenge = self.factors.challenge_in_op(&mut op, &user, &[Method::Password]).await?;
+            op.commit().await?;
+            return Ok(Some(LoggedIn::Challenged(challenge)));
+        }
         self.guard.succeeded_in_op(&mut op, entry.attempt, &user, entry.origin).await?;
-        let tokens = self.sessions.open_in_op(&mut op, &user, entry.origin).await?;
+        let proof = Proof::by([Method::Password], self.clock.now());
+        let tokens = self.sessions.open_in_op(&mut op, &user, entry.origin, proof).await?;
         op.commit().await?;
-        Ok(Some(SignedIn { user, tokens }))
+        Ok(Some(LoggedIn::Entered(Box::new(SignedIn { user, tokens }))))
     }
 
     /// Hashes a password that was right with today's algorithm and cost, where it is stored with others. What goes wrong is put

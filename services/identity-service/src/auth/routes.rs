@@ -6,15 +6,15 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use common_auth::{Anybody, Method, permissions::SignsIn};
 use common_db::idempotency::{self, IdempotencyKey};
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
-use super::{SignedIn, policy::PasswordPolicy};
+use super::{LoggedIn, SignedIn, policy::PasswordPolicy};
 use crate::{
     app::AppState,
     sessions::{Origin, routes::TokensBody},
@@ -84,8 +84,42 @@ impl From<SignedIn> for SignedInAnswer {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(register)).routes(routes!(log_in))
+/// The password was right. The log-in goes on with `/mfa/verify`, or with another call that takes a challenge.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChallengeAnswer {
+    /// Always true.
+    mfa_required: bool,
+    /// Good for five minutes.
+    #[schema(example = "5Rr0mGZ0J6l1Y0yTQbqk0m2c6cXWl0S1m8pYw3oJ4hQ")]
+    challenge_id: String,
+    /// What may be given.
+    #[schema(example = json!(["totp", "recovery"]))]
+    methods: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum LoginAnswer {
+    SignedIn(Box<SignedInAnswer>),
+    Challenged(ChallengeAnswer),
+}
+
+impl From<LoggedIn> for LoginAnswer {
+    fn from(logged_in: LoggedIn) -> Self {
+        match logged_in {
+            LoggedIn::Entered(signed_in) => Self::SignedIn(Box::new((*signed_in).into())),
+            LoggedIn::Challenged(challenge) => Self::Challenged(ChallengeAnswer {
+                mfa_required: true,
+                challenge_id: challenge.token.encode().to_string(),
+                methods: challenge.methods.into_iter().map(Method::name).collect(),
+            }),
+        }
+    }
+}
+
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(register)).routes(routes!(log_in))
 }
 
 /// Register
@@ -105,6 +139,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 )]
 async fn register(
     State(state): State<AppState>,
+    _: Anybody<SignsIn>,
     headers: HeaderMap,
     origin: Origin,
     ApiJson(request): ApiJson<RegisterRequest>,
@@ -120,12 +155,12 @@ async fn register(
 /// Log in
 ///
 /// An unknown identifier and a wrong password get the same answer. After some failures the next attempt has to wait, whether there is
-/// such an account or not.
+/// such an account or not. Who has a second factor is asked for it: the answer is a challenge in the place of tokens.
 #[utoipa::path(
     post, path = "/api/v1/identity/login", tag = "identity",
     request_body = LoginRequest,
     responses(
-        (status = 200, body = SignedInAnswer),
+        (status = 200, body = LoginAnswer),
         Refused<400>,
         (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
@@ -136,9 +171,10 @@ async fn register(
 )]
 async fn log_in(
     State(state): State<AppState>,
+    _: Anybody<SignsIn>,
     origin: Origin,
     ApiJson(request): ApiJson<LoginRequest>,
-) -> Result<Json<SignedInAnswer>, Problem> {
+) -> Result<Json<LoginAnswer>, Problem> {
     if request.password.expose_secret().chars().count() > LONGEST_LOGIN_FIELD {
         return Err(Problem::invalid_field("password", "length", "must have at most 1024 characters"));
     }

@@ -1,15 +1,14 @@
 //! `/api/v1/identity/verification/{email,phone}` and `/me/{email,phone}`.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::CurrentUser;
+use common_auth::{CurrentUser, StepUp, step_up::BesidePassword};
 use common_utils::{
     contact::{Email, PhoneNumber},
-    http::{ApiJson, Problem, ProblemBody, Refused},
+    http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use crate::{
@@ -53,8 +52,8 @@ pub(crate) struct ChangePhoneRequest {
     current_password: SecretString,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(send_email))
         .routes(routes!(confirm_email))
         .routes(routes!(send_phone))
@@ -151,13 +150,15 @@ async fn confirm_phone(
 ///
 /// A code goes to the new address, whether somebody is registered with it or not. The old one stays until the code is confirmed,
 /// within ten minutes.
+///
+/// Who has a second factor has given it within the last five minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/email", tag = "identity", security(("bearer" = [])),
     request_body = ChangeEmailRequest,
     responses(
         (status = 202, description = "A code is on its way to the new address"),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "Among others a wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Once a minute, five times an hour; or too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
@@ -166,7 +167,7 @@ async fn confirm_phone(
 )]
 async fn change_email(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<BesidePassword>,
     ApiJson(request): ApiJson<ChangeEmailRequest>,
 ) -> Result<StatusCode, Problem> {
     let new: Email = request
@@ -174,7 +175,7 @@ async fn change_email(
         .parse()
         .map_err(|error| Problem::invalid_field("email", "invalid", format!("{error}")))?;
     let password = current_password(request.current_password)?;
-    state.contacts.ask_to_change(caller.id, Identifier::Email(new), password).await?;
+    state.contacts.ask_to_change(caller.user.id, Identifier::Email(new), password).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -206,13 +207,15 @@ async fn confirm_new_email(
 ///
 /// A code goes to the new number, whether somebody is registered with it or not. The old one stays until the code is confirmed,
 /// within ten minutes.
+///
+/// Who has a second factor has given it within the last five minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/me/phone", tag = "identity", security(("bearer" = [])),
     request_body = ChangePhoneRequest,
     responses(
         (status = 202, description = "A code is on its way to the new number"),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "Among others a wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Once a minute, five times an hour; or too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
@@ -221,7 +224,7 @@ async fn confirm_new_email(
 )]
 async fn change_phone(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<BesidePassword>,
     ApiJson(request): ApiJson<ChangePhoneRequest>,
 ) -> Result<StatusCode, Problem> {
     let new: PhoneNumber = request
@@ -229,7 +232,7 @@ async fn change_phone(
         .parse()
         .map_err(|error| Problem::invalid_field("phoneNumber", "invalid", format!("{error}")))?;
     let password = current_password(request.current_password)?;
-    state.contacts.ask_to_change(caller.id, Identifier::Phone(new), password).await?;
+    state.contacts.ask_to_change(caller.user.id, Identifier::Phone(new), password).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -56,13 +56,30 @@ impl Guard {
         origin: &Origin,
     ) -> Result<Attempt, GuardError> {
         let name = canonical(identifier);
+        self.count((&name, &name), owner, origin).await
+    }
+
+    /// The same for a second factor, which somebody is asked for who has told the right password. It has counts of its own: the right
+    /// password ends none of them, and a wait of theirs holds no password back.
+    pub(crate) async fn second_attempt(&self, user: &User, origin: &Origin) -> Result<Attempt, GuardError> {
+        let name = second_factor_of(user);
+        self.count((&name, user.email.as_str()), Some(user.id), origin).await
+    }
+
+    /// Under one name; at home are those who have signed in by the other.
+    async fn count(
+        &self,
+        (name, at_home_as): (&str, &str),
+        owner: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<Attempt, GuardError> {
         let now = self.clock.now();
         let keys = [
-            self.keys.pair(&name, origin.address),
-            self.keys.identifier(&name),
+            self.keys.pair(name, origin.address),
+            self.keys.identifier(name),
             self.keys.source(origin.address),
         ];
-        let at_home = repo::is_place(&self.pool, &self.keys.place(&name, origin.address)).await?;
+        let at_home = repo::is_place(&self.pool, &self.keys.place(at_home_as, origin.address)).await?;
         // Who has to wait anyway queues for no lock, and holds no connection meanwhile.
         decide(&repo::read(&self.pool, &keys, now).await?, at_home, now)?;
         let mut op = common_db::begin(&self.pool).await?;
@@ -95,7 +112,7 @@ impl Guard {
         Ok(Attempt { counted: counted.into_iter().map(|(scope, _)| (scope, key(scope))).collect() })
     }
 
-    /// The password was right: what failed before does not count, and this place is one of theirs.
+    /// They are signed in: what failed before does not count, and this place is one of theirs.
     pub(crate) async fn succeeded_in_op(
         &self,
         op: &mut Op,
@@ -104,22 +121,32 @@ impl Guard {
         origin: &Origin,
     ) -> sqlx::Result<()> {
         let source = attempt.counted.iter().filter(|(scope, _)| *scope == Scope::Source);
-        self.clear_in_op(op, &source.copied().collect::<Vec<_>>(), user, origin).await
+        let second_factor = second_factor_of(user);
+        let [email, phone] = names(user);
+        let source = source.copied().collect::<Vec<_>>();
+        self.clear_in_op(op, &[email, phone, &second_factor], &source, (user, origin)).await
     }
 
-    /// Who has another password by a token that was sent to them is not held back by what failed before.
+    /// Who has another password by a token that was sent to them is not held back by the passwords that failed before.
     pub(crate) async fn proved_in_op(&self, op: &mut Op, user: &User, origin: &Origin) -> sqlx::Result<()> {
-        self.clear_in_op(op, &[], user, origin).await
+        self.clear_in_op(op, &names(user), &[], (user, origin)).await
+    }
+
+    /// What was counted of an account that is no more. Counts at single addresses have keys that nobody can tell from here; they
+    /// go by themselves.
+    pub(crate) async fn forget_in_op(&self, op: &mut Op, user: &User) -> sqlx::Result<()> {
+        let keys: Vec<Key> = names(user).iter().map(|name| self.keys.identifier(name)).collect();
+        repo::lock_known_in_op(op, &keys).await?;
+        repo::forget_in_op(op, &keys).await
     }
 
     async fn clear_in_op(
         &self,
         op: &mut Op,
+        names: &[&str],
         source: &[(Scope, Key)],
-        user: &User,
-        origin: &Origin,
+        (user, origin): (&User, &Origin),
     ) -> sqlx::Result<()> {
-        let names = names(user);
         let pairs = names.iter().map(|name| self.keys.pair(name, origin.address));
         let over: Vec<Key> = pairs.chain(names.iter().map(|name| self.keys.identifier(name))).collect();
         let keys: Vec<Key> = over.iter().copied().chain(source.iter().map(|(_, key)| *key)).collect();
@@ -183,6 +210,11 @@ fn decide(found: &[Failures], at_home: bool, now: DateTime<Utc>) -> Result<Tried
 /// Under what somebody signs in.
 fn names(user: &User) -> [&str; 2] {
     [user.email.as_str(), user.phone_number.as_str()]
+}
+
+/// Under what their second factor is counted. Nobody can type it: what is typed is counted in lower case.
+fn second_factor_of(user: &User) -> String {
+    format!("SECOND-FACTOR:{}", user.id)
 }
 
 /// What is left of the counts that are locked, without this attempt.

@@ -4,7 +4,7 @@ use common_db::constraint;
 use common_utils::http::Problem;
 
 use super::provider::NoFinding;
-use crate::{crypto::pii::PiiError, sessions::error::inactive, users::error::UserError};
+use crate::{crypto::error::PiiError, sessions::error::inactive, users::error::UserError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KycError {
@@ -36,6 +36,7 @@ impl From<sqlx::Error> for KycError {
     fn from(error: sqlx::Error) -> Self {
         match constraint::violated(&error) {
             Some("bvn_verifications_bvn_key") => Self::BvnTaken,
+            _ if PiiError::is_erased(&error) => Self::Pii(PiiError::Erased),
             _ => Self::Database(error),
         }
     }
@@ -77,7 +78,7 @@ impl From<KycError> for Problem {
             KycError::Inactive => inactive(),
             KycError::NotVerified => Self::not_found("verification"),
             KycError::NoFinding(NoFinding(source)) => Self::unavailable(source),
-            KycError::Pii(_) => Self::internal(error),
+            KycError::Pii(error) => error.into(),
             KycError::User(error) => error.into(),
             KycError::Database(error) => constraint::problem(error),
         }

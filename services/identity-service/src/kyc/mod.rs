@@ -1,20 +1,31 @@
-//! Verifying a person, first step: the bank verification number (BVN), which gives tier 1.
+//! Verifying a person. Here: the bank verification number (BVN) by itself, which gives tier 1 at once. `cases` are applications for a
+//! tier, `documents` what belongs to them, `reviews` what people decide, `validity` until when a tier holds; `policy` is what a country
+//! demands, `names` how names are compared, `provider` who looks things up.
 //!
 //! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
-//! person, looks again, stores the encrypted number, raises the tier and publishes `identity.user.verified`,
+//! person, looks again, stores the number, encrypted under the person's own key, raises the tier and publishes `identity.user.verified`,
 //! and `identity.user.tier_changed` where the tier is another one. A number belongs to one person; that somebody else has it is
 //! told only to who matches it.
 
+pub(crate) mod cases;
+mod claims;
+pub(crate) mod documents;
 pub(crate) mod entity;
 pub(crate) mod error;
+mod evidence;
 mod http_provider;
+mod names;
+pub(crate) mod numbers;
+mod own_keys;
+pub(crate) mod policy;
 mod provider;
-mod repo;
+pub(crate) mod repo;
+pub(crate) mod reviews;
 pub(crate) mod routes;
+pub(crate) mod validity;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::Context;
 use common_db::PgPool;
 use common_events::{Actor, EventContext, contracts::UserVerified};
 use common_utils::{clock::SharedClock, ids::UserId};
@@ -24,17 +35,25 @@ pub use http_provider::HttpKycConfig;
 
 use crate::{
     SERVICE_NAME,
-    crypto::pii::{Field, PiiKeys},
+    allowances::Allowances,
+    config::KycPolicyConfig,
+    crypto::{
+        data_key::{DataKey, Field, Place},
+        vault::Vault,
+    },
     metrics,
+    notices::Notices,
     users::{
         self, Users,
         entity::{TIER_BVN, User},
         error::UserError,
     },
 };
+use cases::Cases;
 use entity::{Bvn, DateOfBirth};
 use error::KycError;
 pub(crate) use http_provider::HttpKycProvider;
+use policy::Policies;
 use provider::{BvnClaim, BvnFinding, KycProvider};
 
 /// What a BVN is among the kinds of evidence.
@@ -46,7 +65,7 @@ pub(crate) struct Kyc {
     pub(crate) clock: SharedClock,
     pub(crate) users: Users,
     pub(crate) provider: Arc<dyn KycProvider>,
-    pub(crate) keys: PiiKeys,
+    pub(crate) vault: Vault,
 }
 
 /// A person as the bank needs to know them. Only wallet-service may ask for it.
@@ -62,13 +81,27 @@ enum Verified {
     Before(User),
 }
 
-/// Fails when the key in `keys_dir` is not the one that the stored numbers are encrypted with.
-pub(crate) async fn require_key(pool: &PgPool, keys_dir: &Path) -> anyhow::Result<()> {
-    let stored = repo::key_ids(pool).await.context("cannot tell which key is in use")?;
-    PiiKeys::require(keys_dir, &stored)
-}
-
 impl Kyc {
+    /// What applications for a tier share with it.
+    pub(crate) fn cases(
+        &self,
+        config: &KycPolicyConfig,
+        allowances: Allowances,
+        notices: Notices,
+    ) -> anyhow::Result<Cases> {
+        Ok(Cases {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            users: self.users.clone(),
+            vault: self.vault.clone(),
+            provider: Arc::clone(&self.provider),
+            policies: Arc::new(Policies::load(&config.country, config.dir.as_deref())?),
+            allowances,
+            notices,
+            wake: Arc::default(),
+        })
+    }
+
     /// Verifies the person. Who is verified with this number already stays so, and nothing is published again.
     pub(crate) async fn verify_bvn(
         &self,
@@ -104,6 +137,7 @@ impl Kyc {
     }
 
     async fn record(&self, id: UserId, claim: BvnClaim) -> Result<Verified, KycError> {
+        let key = self.vault.key(id).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if let Some(stored) = repo::find(&mut *op, id).await? {
@@ -114,7 +148,7 @@ impl Kyc {
             return Err(KycError::NamesChanged);
         }
         let now = self.clock.now();
-        let sealed = self.seal(id, &claim)?;
+        let sealed = self.seal(&key, id, &claim)?;
         repo::insert_in_op(&mut op, id, &sealed, self.provider.name(), now).await?;
         let change = user.reach_tier(TIER_BVN);
         users::repo::update_in_op(&mut op, &user, now).await?;
@@ -133,25 +167,27 @@ impl Kyc {
         stored: &repo::Verification,
         bvn: &Bvn,
     ) -> Result<Verified, KycError> {
-        let same = stored.bvn_lookup == self.keys.lookup(Field::Bvn, bvn.digits());
+        let same = stored.bvn_lookup == self.vault.lookup(Field::Bvn, bvn.digits());
         if same { Ok(Verified::Before(user)) } else { Err(KycError::OtherBvn) }
     }
 
-    fn seal(&self, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
+    fn seal(&self, key: &DataKey, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
         let date_of_birth = Zeroizing::new(claim.date_of_birth.to_string());
         Ok(repo::Verification {
-            bvn_lookup: self.keys.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
-            bvn: self.keys.seal(id, Field::Bvn, claim.bvn.digits().as_bytes())?,
-            date_of_birth: self.keys.seal(id, Field::DateOfBirth, date_of_birth.as_bytes())?,
+            bvn_lookup: self.vault.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
+            bvn: key.seal(&Place::new(id, Field::Bvn), claim.bvn.digits().as_bytes())?,
+            date_of_birth: key.seal(&Place::new(id, Field::DateOfBirth), date_of_birth.as_bytes())?,
         })
     }
 
     pub(crate) async fn dossier(&self, id: UserId) -> Result<Dossier, KycError> {
         let stored = repo::find(&self.pool, id).await?.ok_or(KycError::NotVerified)?;
+        let key = self.vault.existing_key(id).await?;
+        let read = |field, value: &[u8]| self.vault.open_text(key.as_ref(), &Place::new(id, field), value);
         Ok(Dossier {
             user: self.users.get(id).await?,
-            bvn: self.keys.open(id, Field::Bvn, &stored.bvn)?,
-            date_of_birth: self.keys.open(id, Field::DateOfBirth, &stored.date_of_birth)?,
+            bvn: read(Field::Bvn, &stored.bvn)?,
+            date_of_birth: read(Field::DateOfBirth, &stored.date_of_birth)?,
         })
     }
 }

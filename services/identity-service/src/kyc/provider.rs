@@ -1,10 +1,16 @@
-//! The port to whoever can look up a bank verification number.
+//! The port to whoever can look up identity numbers and look at documents.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
+use zeroize::Zeroizing;
 
-use super::entity::{Bvn, DateOfBirth};
+use super::{
+    claims::{Address, Nin},
+    documents::content::ContentType,
+    entity::{Bvn, DateOfBirth},
+    evidence::{EvidenceKind, Finding},
+};
 use crate::users::PersonName;
 
 /// What a person claims, to be held against the bank's record.
@@ -25,6 +31,43 @@ pub(crate) enum BvnFinding {
     NotFound,
 }
 
+/// To be held against the national register.
+#[derive(Debug, Clone)]
+pub(crate) struct NinClaim {
+    pub(crate) nin: Nin,
+    pub(crate) date_of_birth: DateOfBirth,
+    pub(crate) first_name: PersonName,
+    pub(crate) last_name: PersonName,
+}
+
+/// A document or selfie, and whose it should be.
+pub(crate) struct DocumentClaim {
+    pub(crate) kind: EvidenceKind,
+    pub(crate) content_type: ContentType,
+    pub(crate) content: Zeroizing<Vec<u8>>,
+    pub(crate) first_name: PersonName,
+    pub(crate) last_name: PersonName,
+    pub(crate) address: Option<Address>,
+}
+
+impl Debug for DocumentClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DocumentClaim").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What the provider says, and the name that it has, if it tells one.
+pub(crate) struct Report {
+    pub(crate) finding: Finding,
+    pub(crate) registered_name: Option<Zeroizing<String>>,
+}
+
+impl Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report").field("finding", &self.finding).finish_non_exhaustive()
+    }
+}
+
 /// No finding: down, too slow, or an answer that cannot be read. Asking again is safe.
 #[derive(Debug, thiserror::Error)]
 #[error("the KYC provider gave no finding: {0:#}")]
@@ -36,4 +79,8 @@ pub(crate) trait KycProvider: Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     async fn verify_bvn(&self, claim: &BvnClaim) -> Result<BvnFinding, NoFinding>;
+
+    async fn verify_nin(&self, claim: &NinClaim) -> Result<Report, NoFinding>;
+
+    async fn verify_document(&self, claim: &DocumentClaim) -> Result<Report, NoFinding>;
 }

@@ -2,11 +2,10 @@
 
 use axum::{Json, extract::State};
 use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
 use super::entity::{Bvn, DateOfBirth};
@@ -22,8 +21,8 @@ pub(crate) struct BvnRequest {
     date_of_birth: SecretString,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(verify_bvn))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(verify_bvn))
 }
 
 /// Verify one's bank verification number

@@ -67,6 +67,14 @@ pub(crate) enum Kind {
     PasswordChanged,
     ContactChanged,
     AccountDeactivated,
+    ApiKeyChanged,
+    FactorChanged,
+    RecoveryCodeUsed,
+    PinChanged,
+    PinLocked,
+    PasskeyDisabled,
+    Kyc,
+    AccountErased,
 }
 
 impl Kind {
@@ -77,6 +85,14 @@ impl Kind {
             Self::PasswordChanged => "password_changed",
             Self::ContactChanged => "contact_changed",
             Self::AccountDeactivated => "account_deactivated",
+            Self::ApiKeyChanged => "api_key_changed",
+            Self::FactorChanged => "factor_changed",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::PinChanged => "pin_changed",
+            Self::PinLocked => "pin_locked",
+            Self::PasskeyDisabled => "passkey_disabled",
+            Self::Kyc => "kyc",
+            Self::AccountErased => "account_erased",
         }
     }
 }

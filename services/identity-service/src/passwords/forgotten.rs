@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{PasswordChanges, error::PasswordChangeError, repo, token::ResetToken};
+use super::{PasswordChanges, error::PasswordChangeError, repo};
 use crate::{
     allowances::{Allowance, Counted},
+    crypto::token::SecretToken,
     notices::{NoticeError, entity::Message},
     users::{self, Identifier, error::UserError},
 };
@@ -106,7 +107,7 @@ impl PasswordChanges {
             tracing::warn!(user_id = %user.id, "another token to reset a password, too soon: not sent");
             return Ok(());
         }
-        let (token, now) = (ResetToken::random(), self.clock.now());
+        let (token, now) = (SecretToken::random(), self.clock.now());
         let expires_at = now + LIFETIME;
         let contact = user.trusted_contact(told.kind());
         repo::write_reset_in_op(op, user.id, &token, contact.kind(), now, expires_at).await?;

@@ -9,7 +9,6 @@ mod forgotten;
 pub(crate) mod proof;
 mod repo;
 pub(crate) mod routes;
-mod token;
 
 use std::sync::Arc;
 
@@ -24,12 +23,14 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use self::config::ResetConfig;
-use self::{error::PasswordChangeError, proof::Proofs, token::ResetToken};
+use self::{error::PasswordChangeError, proof::Proofs};
 use crate::{
     SERVICE_NAME,
     allowances::Allowances,
     auth::policy::PasswordPolicy,
     codes,
+    crypto::token::SecretToken,
+    factors,
     guard::Guard,
     notices::{Notices, entity::Message},
     sessions::{
@@ -69,7 +70,7 @@ enum By<'a> {
         session: SessionId,
     },
     Reset {
-        token: &'a ResetToken,
+        token: &'a SecretToken,
         origin: &'a Origin,
     },
 }
@@ -122,7 +123,7 @@ impl PasswordChanges {
     /// does not use it up.
     pub(crate) async fn reset(
         &self,
-        token: &ResetToken,
+        token: &SecretToken,
         new: SecretString,
         origin: &Origin,
     ) -> Result<(), PasswordChangeError> {
@@ -158,6 +159,7 @@ impl PasswordChanges {
         }
         repo::delete_resets_in_op(&mut op, id).await?;
         codes::forget_changes_in_op(&mut op, id).await?;
+        factors::forget_challenges_in_op(&mut op, id).await?;
         let (which, reason) = (by.ends(), EndReason::PasswordChanged);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
         self.tell_in_op(&mut op, &user, by).await?;

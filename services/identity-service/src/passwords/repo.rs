@@ -6,8 +6,10 @@ use common_utils::ids::UserId;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::token::ResetToken;
-use crate::users::{ContactKind, UnknownContactKind};
+use crate::{
+    crypto::token::SecretToken,
+    users::{ContactKind, UnknownContactKind},
+};
 
 pub(super) async fn find_hash(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!("SELECT hash FROM password_credentials WHERE user_id = $1", user.uuid())
@@ -107,7 +109,7 @@ pub(super) async fn take_in_op(op: &mut Op) -> sqlx::Result<Option<Forgotten>> {
 pub(super) async fn write_reset_in_op(
     op: &mut Op,
     user: UserId,
-    token: &ResetToken,
+    token: &SecretToken,
     sent_to: ContactKind,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -131,7 +133,7 @@ pub(super) async fn write_reset_in_op(
 /// Whose the token is, while it is good.
 pub(super) async fn find_reset(
     pool: &PgPool,
-    token: &ResetToken,
+    token: &SecretToken,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<UserId>> {
     let user = sqlx::query_scalar!(
@@ -148,7 +150,7 @@ pub(super) async fn find_reset(
 pub(super) async fn use_reset_in_op(
     op: &mut Op,
     user: UserId,
-    token: &ResetToken,
+    token: &SecretToken,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<ContactKind>> {
     let sent_to = sqlx::query_scalar!(

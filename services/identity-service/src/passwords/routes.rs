@@ -1,19 +1,22 @@
 //! `/api/v1/identity/password/…`.
 
 use axum::{extract::State, http::StatusCode};
-use common_auth::CurrentUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
+use common_auth::{
+    Anybody, StepUp,
+    permissions::{ProvedByContent, Recovers},
+    step_up::BesidePassword,
+};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
-use super::{error::PasswordChangeError, token::ResetToken};
-use crate::{app::AppState, sessions::Origin};
+use super::error::PasswordChangeError;
+use crate::{app::AppState, crypto::token::SecretToken, sessions::Origin};
 
 /// Longer ones are no password of ours; reading them would only cost.
-const LONGEST_PASSWORD: usize = 1024;
+pub(crate) const LONGEST_PASSWORD: usize = 1024;
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -54,8 +57,8 @@ pub(crate) fn current_password(password: SecretString) -> Result<SecretString, P
     Ok(password)
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(change_password))
         .routes(routes!(forgot_password))
         .routes(routes!(reset_password))
@@ -64,13 +67,15 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// Change one's password
 ///
 /// Ends all other sessions, tells the person by e-mail, and publishes `identity.user.password_changed`.
+///
+/// Who has a second factor has given it within the last five minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/password/change", tag = "identity", security(("bearer" = [])),
     request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "It is changed"),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It was changed at the same moment", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "Among others a wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
@@ -80,11 +85,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 )]
 async fn change_password(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<BesidePassword>,
     ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let current = current_password(request.current_password)?;
-    state.passwords.change(&caller, current, request.new_password).await?;
+    state.passwords.change(&caller.user, current, request.new_password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -101,6 +106,7 @@ async fn change_password(
 )]
 async fn forgot_password(
     State(state): State<AppState>,
+    _: Anybody<Recovers>,
     ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     state.passwords.forgot(&request.identifier).await?;
@@ -122,10 +128,11 @@ async fn forgot_password(
 )]
 async fn reset_password(
     State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
     origin: Origin,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
-    let token = ResetToken::parse(request.token.expose_secret()).ok_or(PasswordChangeError::InvalidToken)?;
+    let token = SecretToken::parse(request.token.expose_secret()).ok_or(PasswordChangeError::InvalidToken)?;
     state.passwords.reset(&token, request.new_password, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

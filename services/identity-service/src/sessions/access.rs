@@ -23,7 +23,7 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
-    fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
         match self {
             Self::Keys(keys) => keys.sign(claims),
             Self::Secret(secret) => secret.sign(claims),
@@ -42,9 +42,15 @@ impl Signer {
 /// What somebody gets who signed in.
 #[derive(Debug)]
 pub(crate) struct IssuedTokens {
-    pub(crate) access: String,
+    pub(crate) access: AccessToken,
     pub(crate) refresh: RefreshToken,
-    /// Seconds until the access token expires.
+}
+
+/// What somebody gets whose session goes on with what it has.
+#[derive(Debug)]
+pub(crate) struct AccessToken {
+    pub(crate) token: String,
+    /// Seconds until it expires.
     pub(crate) expires_in: i64,
 }
 
@@ -58,16 +64,21 @@ impl AccessTokens {
         TimeDelta::from_std(self.lifetime).unwrap_or(TimeDelta::MAX)
     }
 
+    /// `iat` and `nbf` of a token that is signed now.
+    pub(crate) fn dates(now: DateTime<Utc>) -> (i64, i64) {
+        let iat = now.timestamp();
+        (iat, iat.saturating_sub(CLOCK_SKEW_SECONDS))
+    }
+
     pub(crate) fn issue(
         &self,
         user: &User,
         session: &Session,
-        refresh: RefreshToken,
         now: DateTime<Utc>,
-    ) -> Result<IssuedTokens, SessionError> {
+    ) -> Result<AccessToken, SessionError> {
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_in = lifetime.min((session.expires_at - now).num_seconds());
-        let iat = now.timestamp();
+        let (iat, nbf) = Self::dates(now);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: AUDIENCE.to_owned(),
@@ -77,9 +88,17 @@ impl AccessTokens {
             tier: user.kyc_tier,
             iat,
             exp: iat.saturating_add(expires_in),
-            nbf: Some(iat.saturating_sub(CLOCK_SKEW_SECONDS)),
+            nbf: Some(nbf),
+            client_id: None,
+            scope: None,
+            amr: session.proof.methods.iter().copied().collect(),
+            acr: session.proof.assurance(),
+            auth_time: Some(session.proof.at.timestamp()),
+            pin_time: session.pin_at.map(|at| at.timestamp()),
+            dev_at: session.device.map(|device| device.since.timestamp()),
+            factors: user.factors.iter().copied().collect(),
         };
-        let access = self.signer.sign(&claims).map_err(SessionError::Signing)?;
-        Ok(IssuedTokens { access, refresh, expires_in })
+        let token = self.signer.sign(&claims).map_err(SessionError::Signing)?;
+        Ok(AccessToken { token, expires_in })
     }
 }

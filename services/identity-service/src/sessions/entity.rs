@@ -1,7 +1,11 @@
 //! A session, and what happens when one of its refresh tokens is presented.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use common_auth::{Assurance, Method};
 use common_utils::{id_type, ids::UserId};
+use uuid::Uuid;
 
 id_type!(/// A family of refresh tokens, from one login.
     SessionId);
@@ -18,6 +22,36 @@ pub(crate) struct Session {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
+    pub(crate) proof: Proof,
+    /// When the transaction PIN was last told in it.
+    pub(crate) pin_at: Option<DateTime<Utc>>,
+    /// The one that it was opened on, if it is bound: the session ends with it.
+    pub(crate) device: Option<BoundDevice>,
+}
+
+/// A device of the session's owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BoundDevice {
+    pub(crate) id: Uuid,
+    /// When it was bound.
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// How its owner proved who they are, and when they last did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) methods: BTreeSet<Method>,
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl Proof {
+    pub(crate) fn by(methods: impl IntoIterator<Item = Method>, at: DateTime<Utc>) -> Self {
+        Self { methods: methods.into_iter().collect(), at }
+    }
+
+    pub(crate) fn assurance(&self) -> Assurance {
+        Assurance::of(&self.methods.iter().copied().collect::<Vec<_>>())
+    }
 }
 
 /// A token of the session, as the database knows it.
@@ -57,6 +91,8 @@ pub(crate) enum Which {
     One(SessionId),
     /// All but this one.
     Others(SessionId),
+    /// Those that were opened on this device.
+    OnDevice(Uuid),
     All,
 }
 
@@ -68,6 +104,9 @@ pub(crate) enum EndReason {
     Reuse,
     PasswordChanged,
     Deactivated,
+    /// What it was opened on is none of the person's devices any more.
+    DeviceRevoked,
+    Erased,
     /// The person opened more than are kept.
     TooMany,
 }
@@ -80,13 +119,15 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::DeviceRevoked => "device_revoked",
+            Self::Erased => "erased",
             Self::TooMany => "too_many",
         }
     }
 }
 
 impl Session {
-    pub(crate) fn open(user_id: UserId, lifetime: TimeDelta, now: DateTime<Utc>) -> Self {
+    pub(crate) fn open(user_id: UserId, proof: Proof, lifetime: TimeDelta, now: DateTime<Utc>) -> Self {
         Self {
             id: SessionId::new(),
             user_id,
@@ -94,7 +135,24 @@ impl Session {
             created_at: now,
             expires_at: now + lifetime,
             ended_at: None,
+            proof,
+            pin_at: None,
+            device: None,
         }
+    }
+
+    /// Its owner has proved once more who they are. The PIN approves and proves nothing: it stands apart.
+    pub(crate) fn step_up(&mut self, method: Method, now: DateTime<Utc>) {
+        if method == Method::Pin {
+            self.pin_at = Some(now);
+        } else {
+            self.proof.methods.insert(method);
+            self.proof.at = now;
+        }
+    }
+
+    pub(crate) fn goes_on(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
     }
 
     pub(crate) fn present(&self, token: StoredToken, now: DateTime<Utc>) -> Decision {
@@ -127,7 +185,8 @@ mod tests {
     }
 
     fn session(generation: i32) -> Session {
-        Session { generation, ..Session::open(UserId::new(), TimeDelta::days(7), at(0)) }
+        let proof = Proof::by([Method::Password], at(0));
+        Session { generation, ..Session::open(UserId::new(), proof, TimeDelta::days(7), at(0)) }
     }
 
     fn replaced(generation: i32, seconds: i64) -> StoredToken {
@@ -144,6 +203,17 @@ mod tests {
         assert_eq!(session.present(replaced(1, 100), at(111)), Decision::Reused);
         assert_eq!(session.present(replaced(0, 100), at(100)), Decision::Reused);
         assert_eq!(session.present(last, at(7 * 86_400)), Decision::Expired);
+    }
+
+    #[test]
+    fn a_fresh_proof_adds_to_the_one_before_and_a_pin_does_not() {
+        let mut session = session(0);
+        session.step_up(Method::Pin, at(10));
+        assert_eq!((session.pin_at, session.proof.at), (Some(at(10)), at(0)));
+        assert_eq!(session.proof.assurance(), Assurance::Aal1);
+        session.step_up(Method::Totp, at(20));
+        assert_eq!(session.proof, Proof::by([Method::Password, Method::Totp], at(20)));
+        assert_eq!((session.proof.assurance(), session.pin_at), (Assurance::Aal2, Some(at(10))));
     }
 
     #[test]

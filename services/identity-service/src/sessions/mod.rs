@@ -22,7 +22,7 @@ pub(crate) mod token;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use common_auth::CurrentUser;
+use common_auth::{CurrentUser, Method};
 use common_db::{Op, PgPool};
 use common_events::{Actor, EventContext, NewEvent, outbox};
 use common_utils::{
@@ -39,7 +39,8 @@ use crate::{
     SERVICE_NAME, metrics,
     users::{entity::User, error::UserError, repo as users_repo},
 };
-pub(crate) use access::{AccessTokens, IssuedTokens, Signer};
+pub(crate) use access::{AccessToken, AccessTokens, IssuedTokens, Signer};
+pub(crate) use entity::{BoundDevice, Proof};
 use entity::{Decision, EndReason, Open, Session, SessionId, Which};
 use error::SessionError;
 pub(crate) use origin::Origin;
@@ -71,13 +72,71 @@ impl Sessions {
         op: &mut Op,
         user: &User,
         origin: &Origin,
+        proof: Proof,
     ) -> Result<IssuedTokens, SessionError> {
-        let now = self.clock.now();
-        let session = Session::open(user.id, self.lifetime, now);
-        let token = RefreshToken::random();
+        let session = Session::open(user.id, proof, self.lifetime, self.clock.now());
+        self.insert_in_op(op, user, origin, session).await
+    }
+
+    /// The same on a device of theirs, with which the session ends.
+    pub(crate) async fn open_on_device_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        origin: &Origin,
+        proof: Proof,
+        device: BoundDevice,
+    ) -> Result<IssuedTokens, SessionError> {
+        let session = Session::open(user.id, proof, self.lifetime, self.clock.now());
+        self.insert_in_op(op, user, origin, Session { device: Some(device), ..session }).await
+    }
+
+    async fn insert_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        origin: &Origin,
+        session: Session,
+    ) -> Result<IssuedTokens, SessionError> {
+        let refresh = RefreshToken::random();
         self.make_room_in_op(op, user.id).await?;
-        repo::insert_in_op(op, &session, &token, origin).await?;
-        self.access.issue(user, &session, token, now)
+        repo::insert_in_op(op, &session, &refresh, origin).await?;
+        Ok(IssuedTokens { access: self.access.issue(user, &session, session.created_at)?, refresh })
+    }
+
+    /// Notes that the session's owner has just proved once more who they are, by `method`. The refresh token stays the one that it
+    /// is: an answer that is lost costs nothing. Somebody's row is locked before their session's.
+    pub(crate) async fn step_up_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        session: SessionId,
+        method: Method,
+    ) -> Result<AccessToken, SessionError> {
+        let now = self.clock.now();
+        let found = repo::find_own_locked_in_op(op, user.id, session).await?;
+        let mut session = found.filter(|session| session.goes_on(now)).ok_or(SessionError::Invalid)?;
+        session.step_up(method, now);
+        repo::update_proof_in_op(op, &session).await?;
+        self.access.issue(user, &session, now)
+    }
+
+    /// The session is on this device from now on. Somebody's row is locked before their session's.
+    pub(crate) async fn bind_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        session: SessionId,
+        device: BoundDevice,
+    ) -> Result<AccessToken, SessionError> {
+        let now = self.clock.now();
+        // The caller may end others after it: all are locked in one order.
+        repo::find_open_locked_in_op(op, user.id, Which::All, END_BATCH).await?;
+        let found = repo::find_own_locked_in_op(op, user.id, session).await?;
+        let session = found.filter(|session| session.goes_on(now)).ok_or(SessionError::Invalid)?;
+        let session = Session { device: Some(device), ..session };
+        repo::update_device_in_op(op, session.id, device).await?;
+        self.access.issue(user, &session, now)
     }
 
     pub(crate) async fn refresh(&self, token: &RefreshToken) -> Result<IssuedTokens, SessionError> {
@@ -101,9 +160,9 @@ impl Sessions {
         if !user.is_active() {
             return Err(SessionError::Inactive);
         }
-        let tokens = self.access.issue(&user, &session, successor, now)?;
+        let access = self.access.issue(&user, &session, now)?;
         op.commit().await?;
-        Ok(tokens)
+        Ok(IssuedTokens { access, refresh: successor })
     }
 
     async fn end_reused(&self, mut op: Op, session: &Session) -> Result<IssuedTokens, SessionError> {

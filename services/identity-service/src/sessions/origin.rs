@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use common_utils::http::ClientAddress;
+use common_utils::http::{ClientAddress, Input};
 
 use crate::app::AppState;
 
@@ -39,6 +39,8 @@ impl Device {
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
+
+impl Input for Origin {}
 
 impl FromRequestParts<AppState> for Origin {
     type Rejection = Infallible;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::DateTime;
 use common_auth::{
-    Claims, Role,
+    Claims, Method, Role,
     revocation::Standing,
     verify::{SessionRecord, TokenError},
 };
@@ -19,6 +19,7 @@ pub(crate) struct Known {
     pub(crate) roles: Vec<String>,
     pub(crate) kyc_tier: i16,
     pub(crate) status: String,
+    pub(crate) factors: Vec<String>,
 }
 
 #[async_trait]
@@ -31,6 +32,10 @@ impl SessionRecord for OwnRecord {
         let roles: Vec<Role> = known.roles.iter().filter_map(|role| role.parse().ok()).collect();
         let active = known.status == "active";
         let standing = Standing { since: DateTime::UNIX_EPOCH, roles, tier: known.kyc_tier, active };
-        standing.check(claims)
+        standing.check(claims)?;
+        let second = |factor: &String| factor.parse().is_ok_and(Method::is_second_factor);
+        // It would let somebody in who is to give a second factor by now.
+        let outdated = !claims.has_second_factor() && known.factors.iter().any(second);
+        if outdated { Err(TokenError::Outdated) } else { Ok(()) }
     }
 }

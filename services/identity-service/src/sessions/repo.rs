@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
-    entity::{EndReason, Open, Session, SessionId, StoredToken, Which},
+    entity::{BoundDevice, EndReason, Open, Proof, Session, SessionId, StoredToken, Which},
     origin::{Device, Origin},
     record::Known,
     token::RefreshToken,
@@ -24,6 +24,38 @@ pub(crate) struct Listed {
     pub(crate) address: Option<String>,
 }
 
+struct Row {
+    id: Uuid,
+    user_id: Uuid,
+    generation: i32,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    methods: Vec<String>,
+    proved_at: DateTime<Utc>,
+    pin_at: Option<DateTime<Utc>>,
+    bound_device: Option<Uuid>,
+    bound_device_at: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for Session {
+    fn from(row: Row) -> Self {
+        // A newer release may have methods that mean nothing here.
+        let methods = row.methods.iter().filter_map(|method| method.parse().ok());
+        Self {
+            id: row.id.into(),
+            user_id: row.user_id.into(),
+            generation: row.generation,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            ended_at: row.ended_at,
+            proof: Proof::by(methods, row.proved_at),
+            pin_at: row.pin_at,
+            device: row.bound_device.zip(row.bound_device_at).map(|(id, since)| BoundDevice { id, since }),
+        }
+    }
+}
+
 pub(crate) async fn insert_in_op(
     op: &mut Op,
     session: &Session,
@@ -31,8 +63,9 @@ pub(crate) async fn insert_in_op(
     origin: &Origin,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, generation, created_at, last_used_at, expires_at, device, address)
-         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)",
+        "INSERT INTO sessions (id, user_id, generation, created_at, last_used_at, expires_at, device, address, methods,
+                               proved_at, bound_device, bound_device_at)
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
         session.id.uuid(),
         session.user_id.uuid(),
         session.generation,
@@ -40,10 +73,18 @@ pub(crate) async fn insert_in_op(
         session.expires_at,
         origin.device.as_ref().map(Device::as_str),
         origin.address.map(|address| address.to_string()),
+        &names(&session.proof) as _,
+        session.proof.at,
+        session.device.map(|device| device.id),
+        session.device.map(|device| device.since),
     )
     .execute(&mut **op)
     .await?;
     insert_token_in_op(op, session.id, session.generation, first, session.created_at).await
+}
+
+fn names(proof: &Proof) -> Vec<&'static str> {
+    proof.methods.iter().map(|method| method.amr()).collect()
 }
 
 async fn insert_token_in_op(
@@ -67,21 +108,66 @@ async fn insert_token_in_op(
 
 /// The session that the token belongs to, locked: two uses of one token follow one another.
 pub(crate) async fn find_locked_in_op(op: &mut Op, token: &RefreshToken) -> sqlx::Result<Option<Session>> {
-    let row = sqlx::query!(
-        "SELECT id, user_id, generation, created_at, expires_at, ended_at FROM sessions
-         WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) FOR UPDATE",
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, user_id, generation, created_at, expires_at, ended_at, methods,
+                  coalesce(proved_at, created_at) AS "proved_at!", pin_at, bound_device, bound_device_at
+           FROM sessions WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) FOR UPDATE"#,
         &token.hash()[..],
     )
     .fetch_optional(&mut **op)
     .await?;
-    Ok(row.map(|row| Session {
-        id: row.id.into(),
-        user_id: row.user_id.into(),
-        generation: row.generation,
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-        ended_at: row.ended_at,
-    }))
+    Ok(row.map(Session::from))
+}
+
+/// The person's session with this id, locked.
+pub(crate) async fn find_own_locked_in_op(
+    op: &mut Op,
+    user: UserId,
+    session: SessionId,
+) -> sqlx::Result<Option<Session>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id, user_id, generation, created_at, expires_at, ended_at, methods,
+                  coalesce(proved_at, created_at) AS "proved_at!", pin_at, bound_device, bound_device_at
+           FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE"#,
+        session.uuid(),
+        user.uuid(),
+    )
+    .fetch_optional(&mut **op)
+    .await?;
+    Ok(row.map(Session::from))
+}
+
+/// Writes how its owner proved who they are.
+pub(crate) async fn update_proof_in_op(op: &mut Op, session: &Session) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET methods = $2, proved_at = $3, pin_at = $4 WHERE id = $1",
+        session.id.uuid(),
+        &names(&session.proof) as _,
+        session.proof.at,
+        session.pin_at,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+/// Writes which device it is on.
+pub(crate) async fn update_device_in_op(
+    op: &mut Op,
+    session: SessionId,
+    device: BoundDevice,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET bound_device = $2, bound_device_at = $3 WHERE id = $1",
+        session.uuid(),
+        device.id,
+        device.since,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
 }
 
 /// Reads the token. A statement of its own, after the lock: it sees what whoever held the lock has written.
@@ -134,20 +220,23 @@ pub(crate) async fn find_open_locked_in_op(
     which: Which,
     limit: i64,
 ) -> sqlx::Result<Vec<Open>> {
-    let (one, other) = match which {
-        Which::One(id) => (Some(id.uuid()), None),
-        Which::Others(current) => (None, Some(current.uuid())),
-        Which::All => (None, None),
+    let (one, other, device) = match which {
+        Which::One(id) => (Some(id.uuid()), None, None),
+        Which::Others(current) => (None, Some(current.uuid()), None),
+        Which::OnDevice(device) => (None, None, Some(device)),
+        Which::All => (None, None, None),
     };
     let rows = sqlx::query!(
         "SELECT id, expires_at FROM sessions
          WHERE user_id = $1 AND ended_at IS NULL
            AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3)
+           AND ($5::uuid IS NULL OR bound_device = $5)
          ORDER BY id LIMIT $4 FOR UPDATE",
         user.uuid(),
         one,
         other,
         limit,
+        device,
     )
     .fetch_all(&mut **op)
     .await?;
@@ -254,7 +343,7 @@ pub(crate) async fn list(
 pub(crate) async fn known(pool: &PgPool, session: Uuid, user: UserId) -> sqlx::Result<Option<Known>> {
     sqlx::query_as!(
         Known,
-        r#"SELECT s.ended_at IS NOT NULL AS "ended!", u.roles, u.kyc_tier, u.status
+        r#"SELECT s.ended_at IS NOT NULL AS "ended!", u.roles, u.kyc_tier, u.status, u.factors
            FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND s.user_id = $2"#,
         session,
         user.uuid(),

@@ -1,15 +1,14 @@
 //! `/api/v1/identity/refresh` and `/logout`.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::LeavingUser;
-use common_utils::http::{ApiJson, Problem, ProblemBody, Refused};
+use common_auth::{Anybody, LeavingUser, permissions::ProvedByContent};
+use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use validator::Validate;
 
-use super::{IssuedTokens, error::SessionError, token::RefreshToken};
+use super::{AccessToken, IssuedTokens, error::SessionError, token::RefreshToken};
 use crate::app::AppState;
 
 /// An access token for the calls, and a refresh token for the next access token.
@@ -32,10 +31,40 @@ impl From<IssuedTokens> for TokensBody {
     fn from(tokens: IssuedTokens) -> Self {
         Self {
             token_type: "Bearer",
-            access_token: tokens.access,
+            access_token: tokens.access.token,
             refresh_token: tokens.refresh.encode(),
-            expires_in: tokens.expires_in,
+            expires_in: tokens.access.expires_in,
         }
+    }
+}
+
+/// Another access token of the same session, whose refresh token stays the one that it is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AccessToken)]
+pub(crate) struct AccessTokenBody {
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    access_token: String,
+    /// Seconds until it expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+}
+
+impl From<AccessToken> for AccessTokenBody {
+    fn from(access: AccessToken) -> Self {
+        Self { token_type: "Bearer", access_token: access.token, expires_in: access.expires_in }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessTokenAnswer {
+    tokens: AccessTokenBody,
+}
+
+impl From<AccessToken> for AccessTokenAnswer {
+    fn from(access: AccessToken) -> Self {
+        Self { tokens: access.into() }
     }
 }
 
@@ -57,8 +86,8 @@ impl RefreshRequest {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(refresh)).routes(routes!(log_out))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(refresh)).routes(routes!(log_out))
 }
 
 /// Get a new access token
@@ -77,6 +106,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 )]
 async fn refresh(
     State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<Json<TokensAnswer>, Problem> {
     let token = request.token().ok_or(SessionError::Invalid)?;

@@ -4,12 +4,12 @@ use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use common_auth::CurrentUser;
 use common_utils::http::{
-    ApiPath, ApiQuery, Problem, Refused,
+    ApiPath, ApiQuery, Problem, Refused, Routes,
     paging::{Page, PageQuery},
+    routes,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -62,8 +62,8 @@ struct EndQuery {
     current: Option<bool>,
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, end_many)).routes(routes!(end))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(list, end_many)).routes(routes!(end))
 }
 
 /// Where one is signed in

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use common_auth::Role;
+use common_auth::{Method, Role};
 use common_utils::{
     contact::{Email, PhoneNumber},
     ids::UserId,
@@ -64,6 +64,8 @@ pub(crate) struct User {
     /// Roles that only a newer release knows: they allow nothing here, and are kept and told as they are.
     pub(crate) other_roles: Vec<String>,
     pub(crate) status: UserStatus,
+    /// What they prove who they are with beside the password.
+    pub(crate) factors: BTreeSet<Method>,
     pub(crate) created_at: DateTime<Utc>,
 }
 
@@ -118,6 +120,7 @@ impl User {
             roles: [Role::User].into_iter().chain(staff_role).collect(),
             other_roles: Vec::new(),
             status: UserStatus::Active,
+            factors: BTreeSet::new(),
             created_at: now,
         }
     }
@@ -130,6 +133,23 @@ impl User {
 
     pub(crate) fn is_active(&self) -> bool {
         self.status == UserStatus::Active
+    }
+
+    /// What is asked for beside their password; where there is nothing, the password is enough.
+    pub(crate) fn second_factors(&self) -> Vec<Method> {
+        self.factors.iter().copied().filter(|method| method.is_second_factor()).collect()
+    }
+
+    pub(crate) fn add_factor(&mut self, method: Method) {
+        self.factors.insert(method);
+    }
+
+    /// Recovery codes are for who has lost what they sign in with: they go with the last of it.
+    pub(crate) fn remove_factor(&mut self, method: Method) {
+        self.factors.remove(&method);
+        if self.second_factors() == [Method::Recovery] {
+            self.factors.remove(&Method::Recovery);
+        }
     }
 
     pub(crate) fn change_profile(&mut self, change: ProfileChange) -> Result<Outcome, NamesVerified> {
@@ -208,6 +228,17 @@ impl User {
         }
     }
 
+    /// Nothing is left by which the person is known but the id: pseudonyms that are nobody's, and as unique as what they replace.
+    /// Somebody suspended stays known to who suspended them.
+    pub(crate) fn erase(&mut self) -> Result<(), Suspended> {
+        self.deactivate()?;
+        (self.email, self.phone_number) = pseudonyms(self.id);
+        (self.email_verified, self.phone_verified) = (false, false);
+        (self.first_name, self.last_name) = (PersonName::erased(), PersonName::erased());
+        self.factors.clear();
+        Ok(())
+    }
+
     /// What they told when they registered, as it is now.
     pub(crate) fn particulars(&self) -> NewUser {
         NewUser {
@@ -224,6 +255,23 @@ impl User {
         self.kyc_tier = change.new;
         (change.new != change.old).then_some(change)
     }
+
+    /// What was verified is too old. Nobody rises by it.
+    pub(crate) fn fall_to_tier(&mut self, tier: i16) -> Option<TierChange> {
+        let change = TierChange { old: self.kyc_tier, new: self.kyc_tier.min(tier) };
+        self.kyc_tier = change.new;
+        (change.new != change.old).then_some(change)
+    }
+}
+
+/// An address under a domain that never is one (RFC 2606), and a number under a country code that nobody has (ITU-T E.164).
+fn pseudonyms(id: UserId) -> (Email, PhoneNumber) {
+    // The last bits of the id are random.
+    let digits = id.uuid().as_u128() % 1_000_000_000_000;
+    (
+        Email::from_stored(format!("{id}@erased.invalid")),
+        PhoneNumber::from_stored(format!("+999{digits:012}")),
+    )
 }
 
 #[cfg(test)]
@@ -256,11 +304,27 @@ mod tests {
     }
 
     #[test]
-    fn tiers_only_rise_and_roles_are_granted_once() {
+    fn who_is_erased_is_known_by_their_id_alone() {
+        let mut person = User { email_verified: true, kyc_tier: TIER_BVN, ..user() };
+        person.erase().unwrap();
+        assert_eq!(person.email.as_str(), format!("{}@erased.invalid", person.id));
+        let number = person.phone_number.as_str();
+        assert!(number.starts_with("+999") && number.len() == 16, "{number}");
+        assert_eq!((person.first_name.as_str(), person.last_name.as_str()), ("Erased", "Erased"));
+        assert_eq!((person.status, person.email_verified), (UserStatus::Closed, false));
+        let mut suspended = User { status: UserStatus::Suspended, ..user() };
+        assert_eq!(suspended.erase(), Err(Suspended));
+        assert_eq!(suspended.email.as_str(), "ada@example.com");
+    }
+
+    #[test]
+    fn tiers_rise_and_fall_apart_and_roles_are_granted_once() {
         let mut user = user();
         assert_eq!(user.reach_tier(2), Some(TierChange { old: TIER_NONE, new: 2 }));
         assert_eq!((user.reach_tier(2), user.reach_tier(TIER_BVN)), (None, None));
         assert_eq!(user.kyc_tier, 2);
+        assert_eq!(user.fall_to_tier(3), None);
+        assert_eq!(user.fall_to_tier(1), Some(TierChange { old: 2, new: 1 }));
         assert_eq!(user.grant(Role::Support), Outcome::Executed);
         assert_eq!(user.grant(Role::Support), Outcome::AlreadyApplied);
         assert_eq!(user.roles.iter().copied().collect::<Vec<_>>(), [Role::User, Role::Support]);

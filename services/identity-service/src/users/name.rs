@@ -12,6 +12,11 @@ pub(crate) struct PersonName(String);
 pub(crate) struct InvalidName;
 
 impl PersonName {
+    /// In the place of a name that is not kept.
+    pub(crate) fn erased() -> Self {
+        Self("Erased".to_owned())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

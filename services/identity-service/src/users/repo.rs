@@ -22,6 +22,7 @@ struct Row {
     kyc_tier: i16,
     roles: Vec<String>,
     status: String,
+    factors: Vec<String>,
     created_at: DateTime<Utc>,
 }
 
@@ -46,6 +47,7 @@ impl TryFrom<Row> for User {
             roles: known,
             other_roles: other.collect(),
             status: read(&row.status)?,
+            factors: row.factors.iter().filter_map(|method| method.parse().ok()).collect(),
             created_at: row.created_at,
         })
     }
@@ -109,6 +111,13 @@ pub(crate) async fn update_contacts_in_op(
     Ok(())
 }
 
+/// Writes all that may change.
+pub(crate) async fn replace_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -> Result<(), UserError> {
+    update_in_op(op, user, now).await?;
+    update_contacts_in_op(op, user, now).await?;
+    update_status_in_op(op, user, now).await
+}
+
 pub(crate) async fn update_status_in_op(
     op: &mut Op,
     user: &User,
@@ -125,11 +134,29 @@ pub(crate) async fn update_status_in_op(
     Ok(())
 }
 
+/// Writes what they prove who they are with beside the password.
+pub(crate) async fn update_factors_in_op(
+    op: &mut Op,
+    user: &User,
+    now: DateTime<Utc>,
+) -> Result<(), UserError> {
+    let factors: Vec<&str> = user.factors.iter().map(|method| method.amr()).collect();
+    sqlx::query!(
+        "UPDATE users SET factors = $2, updated_at = $3 WHERE id = $1",
+        user.id.uuid(),
+        &factors as _,
+        now,
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, UserError> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, created_at
+                status, factors, created_at
          FROM users WHERE id = $1",
         id.uuid(),
     )
@@ -143,7 +170,7 @@ pub(crate) async fn find_locked_in_op(op: &mut Op, id: UserId) -> Result<Option<
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, created_at
+                status, factors, created_at
          FROM users WHERE id = $1 FOR UPDATE",
         id.uuid(),
     )
@@ -160,7 +187,7 @@ pub(crate) async fn find_by(
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, created_at
+                status, factors, created_at
          FROM users WHERE email = $1 OR phone_number = $1",
         identifier.as_str(),
     )

@@ -3,10 +3,9 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use common_auth::{CurrentUser, Role};
-use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused};
+use common_utils::http::{ApiJson, FieldErrors, Problem, ProblemBody, Refused, Routes, routes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -95,8 +94,8 @@ impl TryFrom<ProfileRequest> for ProfileChange {
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(me, change_me))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(me, change_me))
 }
 
 /// Who is signed in

@@ -31,6 +31,7 @@ pub(crate) fn binary(db: &TestDb) -> Command {
 /// Exit status, and what was printed to both streams.
 pub(crate) async fn run(world: &World, arguments: &[&str], input: &str) -> (i32, String) {
     let mut child = binary(&world.db)
+        .env("KEYS_DIR", world.keys.path())
         .arg("users")
         .args(arguments)
         .stdin(Stdio::piped())

@@ -19,7 +19,7 @@ async fn the_keys_are_published_at_both_addresses() {
         assert_eq!(answer.body, serde_json::to_value(JwkSet::of([own.public_key()])).unwrap());
         assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     }
-    for file in ["jwt_ed25519.pem", "pii.key", "contacts.key"] {
+    for file in ["jwt_ed25519.pem", "pii.key", "pii_lookup.key", "contacts.key", "factors.key"] {
         let mode = std::fs::metadata(world.keys.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
@@ -36,7 +36,27 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
         [
             "/.well-known/jwks.json",
             "/api/v1/identity/.well-known/jwks.json",
+            "/api/v1/identity/api-keys",
+            "/api/v1/identity/api-keys/{id}",
+            "/api/v1/identity/api-keys/{id}/rotate",
+            "/api/v1/identity/devices",
+            "/api/v1/identity/devices/confirm",
+            "/api/v1/identity/devices/{id}",
+            "/api/v1/identity/devices/{id}/challenge",
+            "/api/v1/identity/devices/{id}/step-up/finish",
+            "/api/v1/identity/devices/{id}/step-up/start",
+            "/api/v1/identity/devices/{id}/unlock",
+            "/api/v1/identity/kyc",
             "/api/v1/identity/kyc/bvn",
+            "/api/v1/identity/kyc/cases",
+            "/api/v1/identity/kyc/cases/{id}",
+            "/api/v1/identity/kyc/cases/{id}/documents",
+            "/api/v1/identity/kyc/reviews",
+            "/api/v1/identity/kyc/reviews/{id}",
+            "/api/v1/identity/kyc/reviews/{id}/approve",
+            "/api/v1/identity/kyc/reviews/{id}/ask-for-more",
+            "/api/v1/identity/kyc/reviews/{id}/documents/{documentId}",
+            "/api/v1/identity/kyc/reviews/{id}/reject",
             "/api/v1/identity/login",
             "/api/v1/identity/logout",
             "/api/v1/identity/me",
@@ -45,13 +65,33 @@ async fn the_contract_is_served_and_shows_no_internal_call() {
             "/api/v1/identity/me/email/confirm",
             "/api/v1/identity/me/phone",
             "/api/v1/identity/me/phone/confirm",
+            "/api/v1/identity/mfa",
+            "/api/v1/identity/mfa/recovery-codes",
+            "/api/v1/identity/mfa/totp",
+            "/api/v1/identity/mfa/totp/confirm",
+            "/api/v1/identity/mfa/verify",
+            "/api/v1/identity/oauth/token",
+            "/api/v1/identity/passkeys",
+            "/api/v1/identity/passkeys/register/finish",
+            "/api/v1/identity/passkeys/register/start",
+            "/api/v1/identity/passkeys/second-factor/finish",
+            "/api/v1/identity/passkeys/second-factor/start",
+            "/api/v1/identity/passkeys/sign-in/finish",
+            "/api/v1/identity/passkeys/sign-in/start",
+            "/api/v1/identity/passkeys/step-up/finish",
+            "/api/v1/identity/passkeys/step-up/start",
+            "/api/v1/identity/passkeys/{id}",
             "/api/v1/identity/password/change",
             "/api/v1/identity/password/forgot",
             "/api/v1/identity/password/reset",
+            "/api/v1/identity/pin",
+            "/api/v1/identity/pin/change",
+            "/api/v1/identity/pin/verify",
             "/api/v1/identity/refresh",
             "/api/v1/identity/register",
             "/api/v1/identity/sessions",
             "/api/v1/identity/sessions/{id}",
+            "/api/v1/identity/step-up",
             "/api/v1/identity/verification/email/confirm",
             "/api/v1/identity/verification/email/send",
             "/api/v1/identity/verification/phone/confirm",
@@ -124,6 +164,12 @@ async fn it_counts_from_zero() {
         "wallet_identity_logins_held_back_total{service=\"identity\",by=\"source\"}",
         "wallet_identity_accounts_locked_total{service=\"identity\"}",
         "wallet_identity_sources_blocked_total{service=\"identity\"}",
+        "wallet_identity_api_key_exchanges_total{service=\"identity\",outcome=\"invalid_client\"}",
+        "wallet_identity_second_factor_checks_total{service=\"identity\",method=\"totp\",outcome=\"wrong\"}",
+        "wallet_identity_kyc_decisions_total{service=\"identity\",action=\"approve\",by=\"reviewer\"}",
+        "wallet_identity_kyc_evidence_checks_total{service=\"identity\",kind=\"nin\",outcome=\"unavailable\"}",
+        "wallet_identity_kyc_cases{service=\"identity\",status=\"in_review\"}",
+        "wallet_identity_kyc_cases_oldest_seconds{service=\"identity\",status=\"submitted\"}",
     ] {
         assert!(page.contains(series), "{series} is not in\n{page}");
     }

@@ -1,7 +1,8 @@
 //! `/internal/v1`, as other services call it.
 
-use common_auth::service_token::ServiceTokens;
+use common_auth::testing::Callers;
 use common_utils::{clock::SystemClock, ids};
+use identity_service::SERVICE_NAME;
 use reqwest::Method;
 use serde_json::json;
 
@@ -59,13 +60,16 @@ async fn people_are_found_by_id_number_and_address() {
 async fn only_services_may_ask() {
     let world = World::start().await;
     let person = world.register(1).await;
-    let foreign =
-        ServiceTokens::new(&[7; 32], SystemClock::shared()).unwrap().mint("wallet-service").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = Callers::of(SERVICE_NAME, elsewhere.path(), &SystemClock::shared());
+    let foreign = foreign.mint("wallet-service").unwrap();
+    let for_another = world.services.calling("admin-service").mint("wallet-service").unwrap();
     for path in
         [format!("/users/{}", person.id), format!("/users/{}/kyc", person.id), "/users?email=a".to_owned()]
     {
         let path = format!("/internal/v1{path}");
-        for token in [None, Some(person.access.as_str()), Some(foreign.as_str())] {
+        for token in [None, Some(&person.access), Some(&foreign), Some(&for_another)] {
+            let token = token.map(String::as_str);
             assert_eq!(world.get(&path, token).await.code(), refusal(401, "unauthenticated"), "{path}");
         }
     }
@@ -73,6 +77,17 @@ async fn only_services_may_ask() {
     world.advance(61);
     let late = world.get(&format!("/internal/v1/users/{}", person.id), Some(&expired)).await;
     assert_eq!(late.code(), refusal(401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn who_has_no_use_for_people_does_not_find_them() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    for service in ["wallet-service", "identity-service", "transaction"] {
+        for path in [format!("/users/{}", person.id), format!("/users?email={}", person.email)] {
+            assert_eq!(ask(&world, service, &path).await.code(), refusal(403, "forbidden"), "{service:?}");
+        }
+    }
 }
 
 #[tokio::test]

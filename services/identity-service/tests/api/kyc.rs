@@ -12,6 +12,7 @@ use crate::support::{Answer, NOWHERE, Person, World, invalid, kyc_at, refusal};
 
 const MATCHING: &str = "22233344451";
 const BORN: &str = "1990-01-31";
+pub(crate) const KMS_TOKEN: &str = "kms-token-of-the-tests";
 
 /// A world with a twin, which ends with the guard.
 async fn world() -> (World, tokio_util::sync::DropGuard) {
@@ -24,6 +25,7 @@ pub(crate) async fn twin() -> (String, tokio_util::sync::DropGuard) {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config = provider_twin::Config {
         kyc_slow: Duration::from_secs(30),
+        kms_token: Some(KMS_TOKEN.into()),
         ..provider_twin::Config::new("sk_sandbox_test", "webhook-secret", "kyc-key-of-the-tests")
     };
     let stop = CancellationToken::new();

@@ -6,24 +6,46 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod api_keys;
+mod authenticator;
+mod browser;
 mod command;
 mod contacts;
 mod contract;
 mod deactivation;
+mod devices;
+mod erasure;
+mod factors;
 mod forgotten;
 mod guessing;
 mod import;
 mod internal;
+mod key_rotation;
 mod kyc;
+mod kyc_cases;
+mod kyc_documents;
+mod kyc_reviews;
+mod kyc_secrets;
+mod kyc_validity;
+mod kyc_world;
 mod login;
 mod mailbox;
+mod mfa_login;
 mod notices;
 mod own_sessions;
+mod passkeys;
+mod passkeys_browser;
+mod passkeys_use;
 mod passwords;
+mod personal_data;
+mod phone;
+mod pin;
 mod process;
 mod profile;
 mod register;
 mod sessions;
 mod signing_keys;
+mod step_up;
 mod support;
 mod tokens;
+mod totp;

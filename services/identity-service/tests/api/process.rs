@@ -4,7 +4,10 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use common_db::testing::TestDb;
 use common_events::testing::kafka;
-use common_utils::ids;
+use common_utils::{
+    clock::{Clock, SystemClock},
+    ids,
+};
 use identity_service::{SERVICE, migrations};
 use serde_json::{Value, json};
 use tokio::{
@@ -15,6 +18,7 @@ use tokio::{
 
 use crate::{
     command::binary,
+    factors::App,
     mailbox::until,
     support::{PASSWORD, World, kyc_at, registration},
 };
@@ -118,6 +122,17 @@ async fn it_serves_publishes_and_tells_no_secret() {
     .await;
     let (status, _) = post("/refresh", "none", json!({ "refreshToken": refresh })).await;
     assert_eq!(status, 200);
+    let (_, begun) = post("/mfa/totp", &access, Value::Null).await;
+    let secret = begun["secret"].as_str().unwrap();
+    let code = json!({ "code": App::of(secret).code_at(SystemClock.now()) });
+    let (status, confirmed) = post("/mfa/totp/confirm", &access, code).await;
+    assert_eq!(status, 200, "{confirmed}");
+    let recovery = confirmed["recoveryCodes"][0].as_str().unwrap();
+    let (_, challenged) =
+        post("/login", "none", json!({ "identifier": "person1@example.com", "password": PASSWORD })).await;
+    let challenge = challenged["challengeId"].as_str().unwrap();
+    let given = json!({ "challengeId": challenge, "method": "recovery", "code": recovery });
+    assert_eq!(post("/mfa/verify", "none", given).await.0, 200);
     let until_published = async {
         while published(&db).await < 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -139,6 +154,9 @@ async fn it_serves_publishes_and_tells_no_secret() {
         &access,
         &refresh,
         &token,
+        secret,
+        recovery,
+        challenge,
         "is your code",
         "person1@example.com",
         "8030000001",
@@ -187,6 +205,27 @@ async fn a_lost_key_of_stored_data_stops_it_and_is_not_replaced() {
     }
     let running = Running::start(with_keys(world.keys.path())).await;
     assert_eq!(running.stop().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_lost_key_of_second_factors_stops_it_and_is_not_replaced() {
+    let world = World::start().await;
+    crate::factors::enrolled(&world, 1).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("factors.key");
+    for (content, said) in [(None, "is missing"), (Some([7; 32]), "holds another key")] {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        let mut command = binary(&world.db);
+        command.env("PORT", "0").env("KEYS_DIR", elsewhere.path()).env("KAFKA_BROKERS", "127.0.0.1:9");
+        let output =
+            tokio::time::timeout(DEADLINE, command.output()).await.expect("it does not start").unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("{} {said}", file.display())), "{text}");
+        assert_eq!(file.exists(), content.is_some(), "no key is made");
+    }
 }
 
 #[tokio::test]

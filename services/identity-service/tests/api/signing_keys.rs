@@ -3,8 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use common_auth::testing::Callers;
 use common_db::testing::TestDb;
-use identity_service::{SERVICE, migrations};
+use common_utils::clock::SystemClock;
+use identity_service::{SERVICE, SERVICE_NAME, migrations};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -139,6 +141,35 @@ async fn a_next_key_is_published_before_it_signs() {
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].starts_with(&first) && lines[0].ends_with("signing"), "{text}");
     assert!(lines[1].contains("next, signs from"), "{text}");
+    assert_eq!(service.running.stop().await.0, Some(0));
+}
+
+/// The keys of another service's tokens, as its own `KEYS_DIR` has them; this service takes its calls all the while.
+#[tokio::test]
+async fn the_key_of_a_service_is_replaced_while_it_is_called() {
+    let service = Service::start(&[]).await;
+    let clock = SystemClock::shared();
+    let callers = Callers::of(SERVICE_NAME, service.keys.path(), &clock);
+    let asked = async |token: &str| {
+        let url = format!("{}/internal/v1/users?email=nobody@example.com", service.running.address);
+        service.client.get(url).bearer_auth(token).send().await.unwrap().status()
+    };
+    let old_token = callers.mint("transaction-service").unwrap();
+    let old = kid(&old_token);
+    let command = ["--service", "transaction-service"];
+    let (status, text) = service.keys(&[&command[..], &["rotate", "--now"]].concat()).await;
+    assert_eq!(status, 0, "{text}");
+    let new_token = callers.mint("transaction-service").unwrap();
+    assert_ne!(kid(&new_token), old);
+    for token in [&old_token, &new_token] {
+        assert_eq!(asked(token).await, StatusCode::NOT_FOUND);
+    }
+    let (status, text) = service.keys(&[&command[..], &["retire", &old]].concat()).await;
+    assert_eq!(status, 0, "{text}");
+    eventually("the old key is gone", async || asked(&old_token).await == StatusCode::UNAUTHORIZED).await;
+    assert_eq!(asked(&new_token).await, StatusCode::NOT_FOUND);
+    assert_eq!(service.published().await.len(), 1, "access tokens have a key of their own");
+    assert_eq!(service.keys(&["--service", "../etc", "list"]).await.0, 2);
     assert_eq!(service.running.stop().await.0, Some(0));
 }
 

@@ -4,18 +4,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use common_auth::service_token::ServiceTokens;
+use common_auth::testing::Callers;
 use common_db::testing::TestDb;
 use common_events::testing::no_kafka;
 use common_utils::{
-    clock::{ManualClock, SharedClock},
+    clock::{Clock, ManualClock, SharedClock},
     config::ListenConfig,
     http::TrustedProxies,
     http_client::BreakerConfig,
 };
 use identity_service::{
-    App, HttpKycConfig, ResetConfig, SERVICE,
-    config::{Config, PasswordConfig, TokenConfig},
+    ApiKeyConfig, App, DeviceConfig, HttpKycConfig, PasskeyConfig, ResetConfig, SERVICE, SERVICE_NAME,
+    config::{Config, KycPolicyConfig, PasswordConfig, TokenConfig},
     migrations,
     notice_config::NoticeConfig,
 };
@@ -26,8 +26,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::authenticator::ORIGIN;
+
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-pub(crate) const SERVICE_SECRET: &str = "a secret of the tests, long enough for HS256";
 /// Nobody listens here.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -38,7 +39,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) address: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) services: ServiceTokens,
+    pub(crate) services: Callers,
     config: Config,
 }
 
@@ -89,9 +90,11 @@ impl World {
         let keys = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
-        let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
         let mut config = Config {
-            listen: ListenConfig { host: "127.0.0.1".to_owned(), port: 0 },
+            listen: ListenConfig { host: "127.0.0.1".to_owned(), port: local.port() },
             database: db.config.clone(),
             kafka: no_kafka(),
             keys_dir: keys.path().to_owned(),
@@ -103,15 +106,21 @@ impl World {
             },
             passwords: PasswordConfig { memory_kib: 1024, passes: 1 },
             second_factors: true,
+            passkeys: passkeys(),
+            devices: DeviceConfig { one_active: true },
             resets: ResetConfig::default(),
+            api_keys: ApiKeyConfig::default(),
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
+            totp_issuer: "Wallet".to_owned(),
+            kyc_policy: KycPolicyConfig { country: "NG".to_owned(), dir: None },
+            erasure_retention: Duration::from_hours(24),
+            kms: None,
             trusted_proxies: TrustedProxies::default(),
         };
         adjust(&mut config);
-        let app = App::new(config.clone(), services.clone(), shared).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let app = App::new(config.clone(), services.tokens().unwrap(), shared).unwrap();
+        let address = format!("http://{local}");
         tokio::spawn(async move {
             if works {
                 return app.run(listener, CancellationToken::new()).await;
@@ -124,14 +133,27 @@ impl World {
 
     /// Another instance of the service, which does what it does beside answering.
     pub(crate) async fn second_instance(&self) {
+        self.instance(|_| ()).await;
+    }
+
+    /// One that `adjust` configures otherwise; answers where it listens.
+    pub(crate) async fn instance(&self, adjust: impl FnOnce(&mut Config)) -> String {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        let app = App::new(self.config.clone(), self.services.clone(), clock).unwrap();
+        let mut config = self.config.clone();
+        adjust(&mut config);
+        let app = App::new(config, self.services.tokens().unwrap(), clock).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.run(listener, CancellationToken::new()));
+        address
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    pub(crate) fn clock_seconds(&self) -> i64 {
+        self.clock.now().timestamp()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -243,6 +265,15 @@ impl Answer {
     pub(crate) fn refresh_token(&self) -> String {
         assert_eq!(self.status, 200, "{self:?}");
         self.body["tokens"]["refreshToken"].as_str().unwrap().to_owned()
+    }
+}
+
+/// For pages of an app that is being developed.
+fn passkeys() -> PasskeyConfig {
+    PasskeyConfig {
+        rp_id: "localhost".to_owned(),
+        rp_name: "Wallet".to_owned(),
+        origins: vec![ORIGIN.parse().unwrap()],
     }
 }
 

@@ -25,6 +25,7 @@ async fn an_access_token_says_who_and_what() {
     let expected = json!({
         "iss": "wallet-platform", "aud": "wallet-api", "sub": person.id, "sid": session,
         "roles": ["user"], "tier": 0, "iat": now, "nbf": now - 30, "exp": now + 900,
+        "amr": ["pwd"], "acr": "aal1", "auth_time": now,
     });
     assert_eq!(said, expected);
 }

@@ -4,7 +4,9 @@
 
 mod bank;
 mod control;
+mod evidence;
 mod kyc;
 mod persistence;
 mod support;
+mod transit;
 mod webhooks;

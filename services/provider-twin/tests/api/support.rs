@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const API_KEY: &str = "sk_sandbox_test";
 pub(crate) const WEBHOOK_SECRET: &str = "webhook-secret-of-the-tests";
 pub(crate) const KYC_KEY: &str = "kyc-key-of-the-tests";
+pub(crate) const KMS_TOKEN: &str = "kms-token-of-the-tests";
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -48,6 +49,7 @@ pub(crate) fn config(webhook_url: &str, data_file: Option<&Path>) -> Config {
             deadline: Duration::from_secs(5),
         },
         kyc_slow: Duration::from_millis(300),
+        kms_token: Some(KMS_TOKEN.into()),
         data_file: data_file.map(Path::to_path_buf),
         ..Config::new(API_KEY, WEBHOOK_SECRET, KYC_KEY)
     }

@@ -2,30 +2,30 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, NaiveDate, Utc};
-use common_auth::{CurrentUser, ServiceCaller};
+use common_auth::{PersonOrMachine, ServiceCaller, permissions::ReadTransactions, scopes::TransactionsRead};
 use common_utils::{
     http::{
-        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody,
+        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page},
+        routes,
     },
     ids::{TransactionId, UserId, WalletId},
     money::Money,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
 use super::{Failure, Filter, Position, Status, Transaction, TransactionType};
 use crate::app::AppState;
 
-pub(crate) fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+pub(crate) fn public() -> Routes<AppState> {
+    Routes::new().routes(routes!(list)).routes(routes!(get))
 }
 
-pub(crate) fn internal() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().route("/internal/v1/transactions/{id}", axum::routing::get(get_internal))
+pub(crate) fn internal() -> Routes<AppState> {
+    Routes::new().routes(routes!(get_internal))
 }
 
 /// Who is on the other side.
@@ -142,17 +142,19 @@ fn recorded_times() -> (DateTime<Utc>, DateTime<Utc>) {
 
 /// Your transactions, newest first. Of transfers to you those are listed whose money has arrived.
 #[utoipa::path(
-    get, path = "/api/v1/transactions", tag = "transactions", params(ListQuery), security(("bearer" = [])),
+    get, path = "/api/v1/transactions", tag = "transactions", params(ListQuery),
+    security(("bearer" = []), ("machine" = ["transactions:read"])),
     responses(
         (status = 200, description = "A page", body = Page<TransactionBody>),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "You have no such wallet", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A parameter does not fit", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn list(
-    user: CurrentUser,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransactionsRead>,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<Page<TransactionBody>>, Problem> {
     let (filter, limit) = (query.filter()?, Limit::new(query.limit));
@@ -163,16 +165,17 @@ async fn list(
 /// One transaction of yours.
 #[utoipa::path(
     get, path = "/api/v1/transactions/{id}", tag = "transactions", params(("id" = Uuid, Path)),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("machine" = ["transactions:read"])),
     responses(
         (status = 200, description = "The transaction", body = TransactionBody),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "You have no such transaction", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn get(
-    user: CurrentUser,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransactionsRead>,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<TransactionBody>, Problem> {
     let transaction = state.transactions.get(user.id, TransactionId::from(id)).await?;
@@ -180,18 +183,24 @@ async fn get(
 }
 
 /// A transaction for another service: as its sender sees it (a deposit as its recipient does), with both owners.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct InternalBody {
     #[serde(flatten)]
     transaction: TransactionBody,
+    #[schema(value_type = Option<Uuid>)]
     from_user_id: Option<UserId>,
+    #[schema(value_type = Option<Uuid>)]
     to_user_id: Option<UserId>,
 }
 
+#[utoipa::path(
+    get, path = "/internal/v1/transactions/{id}", tag = "internal", params(("id" = Uuid, Path)), security(("bearer" = [])),
+    responses((status = 200, body = InternalBody), Refused<401>, Refused<403>, Refused<404>)
+)]
 async fn get_internal(
-    _: ServiceCaller,
     State(state): State<AppState>,
+    _: ServiceCaller<ReadTransactions>,
     ApiPath(id): ApiPath<Uuid>,
 ) -> Result<Json<InternalBody>, Problem> {
     let transaction = state.transactions.any(TransactionId::from(id)).await?;

@@ -20,7 +20,6 @@ mod stages;
 mod steps;
 
 use chrono::TimeDelta;
-use common_auth::CurrentUser;
 use common_db::{
     PgPool,
     idempotency::{self, Claim, IdempotencyKey, RequestHash},
@@ -79,14 +78,14 @@ impl Transfers {
     /// Sends money, once for each key.
     async fn send(
         &self,
-        sender: &CurrentUser,
+        sender: UserId,
         key: IdempotencyKey,
         request: TransferRequest,
     ) -> Result<Answer, TransferError> {
         let hash =
             RequestHash::of(OPERATION, &request).map_err(|error| TransferError::Internal(error.into()))?;
-        let caller = sender.id.to_string();
-        let transaction = match self.plan(sender.id, request).await {
+        let caller = sender.to_string();
+        let transaction = match self.plan(sender, request).await {
             Ok(transaction) => transaction,
             Err(refusal) => {
                 // An earlier request with this key has decided, whatever became of the recipient since.

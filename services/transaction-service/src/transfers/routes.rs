@@ -6,18 +6,17 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use common_auth::CurrentUser;
+use common_auth::{PersonOrMachine, scopes::TransfersWrite};
 use common_db::idempotency::{self, IdempotencyKey};
 use common_utils::{
     config::OpenCurrencies,
     contact::{Email, PhoneNumber},
-    http::{ApiJson, FieldErrors, Problem, ProblemBody},
-    ids::WalletId,
+    http::{ApiJson, FieldErrors, Problem, ProblemBody, Routes, routes},
+    ids::{UserId, WalletId},
     money::Money,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -29,8 +28,8 @@ use crate::{
 
 const LONGEST_NARRATION: usize = 100;
 
-pub(crate) fn public() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(send))
+pub(crate) fn public() -> Routes<AppState> {
+    Routes::new().routes(routes!(send))
 }
 
 /// Who receives the money: exactly one of these.
@@ -125,13 +124,15 @@ impl RecipientBody {
     post, path = "/api/v1/transactions/transfers", tag = "transactions", request_body = TransferBody,
     params(("Idempotency-Key" = String, Header, description = "Your own key: the same one when you try again.",
             min_length = 1, max_length = 255)),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("machine" = ["transfers:write"])),
     responses(
         (status = 201, description = "The money has moved. With `Idempotent-Replayed: true` it had before.",
          body = TransactionBody),
         (status = 400, description = "`malformed_request` or `idempotency_key_required`", body = ProblemBody,
          content_type = "application/problem+json"),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody,
+         content_type = "application/problem+json"),
         (status = 404, description = "You have no such wallet", body = ProblemBody,
          content_type = "application/problem+json"),
         (status = 409, description = "The first request with this key is still running", body = ProblemBody,
@@ -149,23 +150,23 @@ impl RecipientBody {
     )
 )]
 async fn send(
-    user: CurrentUser,
     State(state): State<AppState>,
+    user: PersonOrMachine<TransfersWrite>,
     headers: HeaderMap,
     ApiJson(body): ApiJson<TransferBody>,
 ) -> Result<Response, Problem> {
     let key = IdempotencyKey::required(&headers)?;
     let request = body.parse(&state.config.open_currencies)?;
-    let Answer { transaction, replayed } = state.transfers.send(&user, key, request).await?;
-    let response = answered(transaction, &user);
+    let Answer { transaction, replayed } = state.transfers.send(user.id, key, request).await?;
+    let response = answered(transaction, user.id);
     Ok(if replayed { idempotency::replayed(response) } else { response })
 }
 
 /// A final transfer always gives the same answer.
-fn answered(transaction: Transaction, user: &CurrentUser) -> Response {
+fn answered(transaction: Transaction, user: UserId) -> Response {
     if let (Status::Failed, Some(failure)) = (transaction.status, &transaction.failure) {
         let code = RefusalCode::named(&failure.code).name();
         return Problem::unprocessable(code, failure.message.clone()).into_response();
     }
-    (StatusCode::CREATED, Json(TransactionBody::for_viewer(transaction, user.id))).into_response()
+    (StatusCode::CREATED, Json(TransactionBody::for_viewer(transaction, user))).into_response()
 }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     peers::Fault,
-    support::{Customer, SERVICE_SECRET, TRANSFERS, World, between, eventually},
+    support::{Customer, TRANSFERS, World, between, eventually},
 };
 
 struct Program {
@@ -31,7 +31,6 @@ impl Program {
             .env("DB_PASSWORD", password)
             .envs([("KAFKA_BROKERS", "127.0.0.1:1"), ("REDIS_PORT", "1"), ("RUST_LOG", "off")])
             .envs([("IDENTITY_URL", &world.peers.url), ("WALLET_URL", &world.peers.url)])
-            .env("SERVICE_TOKEN_SECRET", SERVICE_SECRET)
             .env("KEYS_DIR", &world.config.keys_dir)
             .envs([("CALL_TIMEOUT_SECONDS", "5"), ("TRANSFER_LEASE_SECONDS", "6")])
             .stderr(Stdio::null())

@@ -151,6 +151,8 @@ async fn other_services_see_a_transaction_with_both_owners() {
     assert_eq!(world.get(&token, &path).await.body, wanted);
     let unknown = world.get(&token, &format!("/internal/v1/transactions/{}", ids::new_id())).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let other = world.services.mint("wallet-service").unwrap();
+    assert_eq!(world.get(&other, &path).await.status, StatusCode::FORBIDDEN);
     // A person's token opens nothing here.
     assert_eq!(world.get(&ada.token, &path).await.status, StatusCode::UNAUTHORIZED);
     let anonymous = Request::get(&path).body(Body::empty()).unwrap();

@@ -13,6 +13,7 @@ mod events;
 mod keys;
 mod killed;
 mod lists;
+mod machines;
 mod peers;
 mod real_wallet;
 mod recovery;

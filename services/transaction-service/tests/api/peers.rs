@@ -17,6 +17,7 @@ use axum::{
 use common_auth::{
     jwks::{JwkSet, PublicKey},
     service_token::ServiceTokens,
+    testing::Callers,
 };
 use common_utils::ids;
 use serde_json::{Value, json};
@@ -125,14 +126,19 @@ impl Book {
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     book: Arc<Mutex<Book>>,
-    tokens: ServiceTokens,
+    /// It plays both and is called as either, in the test's time, and by a program in the real one.
+    tokens: Arc<[ServiceTokens]>,
     pub(crate) url: String,
 }
 
 impl Peers {
-    pub(crate) async fn start(tokens: ServiceTokens, key: PublicKey) -> Self {
+    pub(crate) async fn start(services: [&Callers; 2], key: PublicKey) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let played = services.map(|times| {
+            ["identity-service", "wallet-service"].map(|name| times.calling(name).tokens().unwrap())
+        });
+        let tokens = played.into_iter().flatten().collect();
         let peers = Self { book: Arc::default(), tokens, url };
         let router = Router::new()
             .route("/.well-known/jwks.json", get(async move || Json(JwkSet::of([&key]))))
@@ -157,7 +163,8 @@ impl Peers {
     /// Refuses who brings no service token, as the real ones do.
     fn admit(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
         let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let caller = token.strip_prefix("Bearer ").and_then(|token| self.tokens.verify(token));
+        let token = token.strip_prefix("Bearer ").unwrap_or_default();
+        let caller = self.tokens.iter().find_map(|called| called.verify(token));
         if caller.as_deref() == Some("transaction-service") { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
     }
 

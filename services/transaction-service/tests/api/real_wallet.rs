@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body, http::StatusCode};
-use common_auth::Authenticator;
 use common_db::testing::TestDb;
 use common_utils::{clock::SharedClock, config::Env, ids};
 use serde_json::{Value, json};
@@ -34,7 +33,7 @@ async fn platform() -> (World, RealWallet) {
         ..wallet_service::config::Config::from_env(&env).unwrap()
     };
     let clock: SharedClock = Arc::clone(&world.clock) as SharedClock;
-    let authenticator: Authenticator = world.authenticator();
+    let authenticator = world.authenticator_of(wallet_service::SERVICE_NAME);
     let app = wallet_service::App::new(config, authenticator, Providers::default(), clock).unwrap();
     let router = app.router();
     let stop = CancellationToken::new();
@@ -64,7 +63,8 @@ impl RealWallet {
             "legs": [{"debit": {"platform": "provider_settlement:providus"}, "credit": {"walletId": opened.id()},
                       "amount": {"amount": 100_000, "currency": "NGN"}}]
         }]});
-        let service = world.services.mint("test").unwrap();
+        let services = world.services.calling(wallet_service::SERVICE_NAME);
+        let service = services.mint("transaction-service").unwrap();
         let funded = self.call("POST", "/internal/v1/postings", &service, &funding).await;
         assert_eq!(funded.body["results"][0]["outcome"], "posted", "{}", funded.body);
         Customer { person, wallet: opened.id(), number: String::new(), token }
@@ -76,7 +76,7 @@ impl RealWallet {
     }
 
     async fn freeze(&self, world: &World, wallet: Uuid) {
-        let service = world.services.mint("admin-service").unwrap();
+        let service = world.services.calling(wallet_service::SERVICE_NAME).mint("admin-service").unwrap();
         let path = format!("/internal/v1/wallets/{wallet}/freeze");
         let order = json!({"reason": "fraud", "actorId": ids::new_id()});
         let frozen = self.call("POST", &path, &service, &order).await;

@@ -69,7 +69,7 @@ impl Platform {
         self.doors.push(format!("http://{}{TRANSACTIONS}", listener.local_addr().unwrap()));
         let app = transaction_service::App::new(
             self.world.config.clone(),
-            self.world.authenticator_of_its_own(),
+            self.world.authenticator_of(transaction_service::SERVICE_NAME),
             self.clock(),
         );
         tokio::spawn(app.unwrap().run(listener, self.stop.clone()));
@@ -85,7 +85,7 @@ impl Platform {
             kafka: self.kafka.clone(),
             ..wallet_service::config::Config::from_env(&env).unwrap()
         };
-        let authenticator = self.world.authenticator_of_its_own();
+        let authenticator = self.world.authenticator_of(wallet_service::SERVICE_NAME);
         let app =
             wallet_service::App::new(config, authenticator, Providers::default(), self.clock()).unwrap();
         let shutdown = self.stop.clone();
@@ -169,6 +169,19 @@ fn standing(user: UserId, roles: &[&str], status: &str) -> UserUpdated {
         status: status.to_owned(),
         created_at: chrono::DateTime::UNIX_EPOCH,
     })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_api_key_is_refused_by_all_instances_of_two_services() {
+    let platform = Platform::new().await;
+    let scopes = "wallets:read transactions:read".parse().unwrap();
+    let machine = auth::machine_claims(UserId::new(), scopes, platform.world.clock.now());
+    let token = platform.world.signed(&machine);
+    platform.open_everywhere(&token).await;
+    // A change of its owner's roles is none of its own.
+    platform.tell(&standing(machine.sub, &["user", "support"], "active")).await;
+    platform.tell(&platform.ended(&machine)).await;
+    platform.becomes(&token, 401, "unauthenticated").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

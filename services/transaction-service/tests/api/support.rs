@@ -9,12 +9,14 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{
-    Authenticator, Claims, service_token::ServiceTokens, signing::TokenSigner, testing as auth,
+    Authenticator, Claims,
+    signing::TokenSigner,
+    testing::{self as auth, Callers},
 };
 use common_db::{PgPool, testing::TestDb};
 use common_events::testing::{no_kafka, no_redis};
 use common_utils::{
-    clock::{Clock, ManualClock, SharedClock},
+    clock::{Clock, ManualClock, SharedClock, SystemClock},
     config::ListenConfig,
     ids::{self, UserId},
 };
@@ -23,7 +25,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use transaction_service::{App, config::Config};
+use transaction_service::{App, SERVICE_NAME, config::Config};
 use uuid::Uuid;
 
 use crate::peers::{Account, Peers, Person, new_person};
@@ -78,7 +80,7 @@ pub(crate) struct World {
     pub(crate) db: TestDb,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) peers: Peers,
-    pub(crate) services: ServiceTokens,
+    pub(crate) services: Callers,
     pub(crate) router: Router,
     pub(crate) config: Config,
     signer: TokenSigner,
@@ -86,7 +88,6 @@ pub(crate) struct World {
     _keys: TempDir,
 }
 
-pub(crate) const SERVICE_SECRET: &str = "a secret of the services in tests";
 pub(crate) const START: &str = "2026-03-01T12:00:00Z";
 
 impl World {
@@ -98,11 +99,12 @@ impl World {
         let db = TestDb::create("transaction", &transaction_service::migrations()).await;
         let clock = ManualClock::new(START.parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
-        let services = ServiceTokens::new(SERVICE_SECRET.as_bytes(), Arc::clone(&shared)).unwrap();
-        let signer = TokenSigner::ephemeral().unwrap();
-        let authenticator = auth::authenticator(&signer, services.clone(), &shared);
-        let peers = Peers::start(services.clone(), signer.public_key().clone()).await;
         let keys = tempfile::tempdir().unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
+        let signer = TokenSigner::ephemeral().unwrap();
+        let authenticator = auth::authenticator(&signer, services.tokens().unwrap(), &shared);
+        let programs = Callers::of(SERVICE_NAME, keys.path(), &SystemClock::shared());
+        let peers = Peers::start([&services, &programs], signer.public_key().clone()).await;
         let mut config = config(&db, &peers.url, &keys);
         adjust(&mut config);
         let router = App::new(config.clone(), authenticator.clone(), shared).unwrap().router();
@@ -119,15 +121,10 @@ impl World {
         shutdown
     }
 
-    /// The keys of this platform, for another service on it.
-    pub(crate) fn authenticator(&self) -> Authenticator {
-        self.authenticator.clone()
-    }
-
-    /// The same keys, and a list of what was taken back for one process alone.
-    pub(crate) fn authenticator_of_its_own(&self) -> Authenticator {
+    /// For a service on this platform, with a list of what was taken back for one process alone.
+    pub(crate) fn authenticator_of(&self, service: &'static str) -> Authenticator {
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        auth::authenticator(&self.signer, self.services.clone(), &clock)
+        auth::authenticator(&self.signer, self.services.calling(service).tokens().unwrap(), &clock)
     }
 
     pub(crate) fn signed(&self, claims: &Claims) -> String {

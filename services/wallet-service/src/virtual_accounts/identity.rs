@@ -2,7 +2,7 @@
 //! kept nowhere, and neither answer nor address gets into a log.
 
 use chrono::NaiveDate;
-use common_auth::service_token::ServiceTokens;
+use common_auth::service_token::{CallTokens, ServiceTokens};
 use common_utils::{
     http_client::{self, ClientConfig, ClientError},
     ids::UserId,
@@ -12,13 +12,13 @@ use reqwest_middleware::ClientWithMiddleware;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::{SERVICE_NAME, providers::Person};
+use crate::providers::Person;
 
 #[derive(Debug, Clone)]
 pub struct Identity {
     http: ClientWithMiddleware,
     base_url: String,
-    tokens: ServiceTokens,
+    tokens: CallTokens,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +41,16 @@ struct Verified {
 }
 
 impl Identity {
-    pub fn new(base_url: &str, tokens: ServiceTokens) -> anyhow::Result<Self> {
+    pub fn new(base_url: &str, tokens: &ServiceTokens) -> anyhow::Result<Self> {
         let http = http_client::build(crate::SERVICE, "identity", &ClientConfig::default())?;
         http_client::join(base_url, "/")?;
-        Ok(Self { http, base_url: base_url.to_owned(), tokens })
+        Ok(Self { http, base_url: base_url.to_owned(), tokens: tokens.to("identity-service") })
     }
 
     /// The person as they were verified.
     pub(super) async fn person(&self, user: UserId) -> Result<Person, IdentityError> {
         let failed = |error: anyhow::Error| IdentityError::Unavailable(format!("{error:#}"));
-        let token = self.tokens.mint(SERVICE_NAME).map_err(failed)?;
+        let token = self.tokens.mint().map_err(failed)?;
         let address: Url =
             http_client::join(&self.base_url, &format!("/internal/v1/users/{user}/kyc")).map_err(failed)?;
         let response = self.http.get(address).bearer_auth(token).send().await.map_err(unreached)?;

@@ -2,15 +2,14 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use common_auth::ServiceCaller;
+use common_auth::{ServiceCaller, permissions::FindWallets};
 use common_utils::{
-    http::{ApiPath, ApiQuery, Problem},
+    http::{ApiPath, ApiQuery, Problem, Routes, routes},
     ids::{UserId, WalletId},
     money::Currency,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -20,8 +19,8 @@ use crate::{
     ledger::{Freeze, PublicStatus},
 };
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(get_wallet)).routes(routes!(find_wallets)).merge(orders::router())
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(get_wallet)).routes(routes!(find_wallets)).merge(orders::router())
 }
 
 /// A wallet as other services see it.
@@ -62,11 +61,11 @@ impl From<Wallet> for WalletFacts {
     }
 }
 
-#[utoipa::path(get, path = "/internal/v1/wallets/{id}", tag = "internal", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/internal/v1/wallets/{id}", tag = "internal", security(("bearer" = [])), params(("id" = Uuid, Path)),
                responses((status = 200, body = WalletFacts)))]
 async fn get_wallet(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<FindWallets>,
     ApiPath(id): ApiPath<WalletId>,
 ) -> Result<Json<WalletFacts>, Problem> {
     let wallet = super::find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
@@ -91,11 +90,11 @@ struct Found {
     items: Vec<WalletFacts>,
 }
 
-#[utoipa::path(get, path = "/internal/v1/wallets", tag = "internal", params(FindQuery),
+#[utoipa::path(get, path = "/internal/v1/wallets", tag = "internal", security(("bearer" = [])), params(FindQuery),
                responses((status = 200, body = Found)))]
 async fn find_wallets(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<FindWallets>,
     ApiQuery(query): ApiQuery<FindQuery>,
 ) -> Result<Json<Found>, Problem> {
     let wallets = match (query.account_number, query.user_id) {

@@ -2,14 +2,13 @@
 //! there into the audit log.
 
 use axum::{Json, extract::State};
-use common_auth::ServiceCaller;
+use common_auth::{ServiceCaller, permissions::OrderOnWallets};
 use common_utils::{
-    http::{ApiJson, ApiPath, Problem, ProblemBody, Refused},
+    http::{ApiJson, ApiPath, Problem, ProblemBody, Refused, Routes, routes},
     ids::WalletId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -19,8 +18,8 @@ use crate::{
     ledger::{AccountStatus, Freeze, PublicStatus},
 };
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(freeze))
         .routes(routes!(unfreeze))
         .routes(routes!(close))
@@ -98,7 +97,7 @@ struct BoundsBody {
 )]
 async fn freeze(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<OrderOnWallets>,
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(FreezeOrder { direction, reason, actor_id }): ApiJson<FreezeOrder>,
 ) -> Result<Json<StatusBody>, Problem> {
@@ -117,7 +116,7 @@ async fn freeze(
 )]
 async fn unfreeze(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<OrderOnWallets>,
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(order): ApiJson<Order>,
 ) -> Result<Json<StatusBody>, Problem> {
@@ -136,7 +135,7 @@ async fn unfreeze(
 )]
 async fn close(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<OrderOnWallets>,
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(order): ApiJson<Order>,
 ) -> Result<Json<StatusBody>, Problem> {
@@ -166,7 +165,7 @@ async fn set_status(
 )]
 async fn set_bounds(
     State(state): State<AppState>,
-    _: ServiceCaller,
+    _: ServiceCaller<OrderOnWallets>,
     ApiPath(id): ApiPath<WalletId>,
     ApiJson(BoundsOrder { floor, ceiling, reason, actor_id }): ApiJson<BoundsOrder>,
 ) -> Result<Json<BoundsBody>, Problem> {

@@ -7,19 +7,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use common_auth::CurrentUser;
+use common_auth::{CurrentUser, PersonOrMachine, scopes::WalletsRead};
 use common_db::idempotency::{self, RepeatableCall};
 use common_utils::{
     http::{
-        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused,
+        ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page, PageQuery},
+        routes,
     },
     ids::WalletId,
     money::{Currency, Money},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -29,8 +29,8 @@ use crate::{
     ledger::{self, Direction, Entry, Freeze, Order, PublicStatus},
 };
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new()
         .routes(routes!(list_wallets, open_wallet))
         .routes(routes!(get_wallet))
         .routes(routes!(get_balance))
@@ -165,15 +165,16 @@ impl From<Entry> for EntryBody {
 
 /// Your wallets, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets", tag = "wallets", params(PageQuery), security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets", tag = "wallets", params(PageQuery),
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     responses(
         (status = 200, body = Page<WalletBody>),
-        Refused<401>, Refused<422>,
+        Refused<401>, Refused<403>, Refused<422>,
     )
 )]
 async fn list_wallets(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<WalletBody>>, Problem> {
     let after: Option<Uuid> = paging::decode(query.cursor.as_deref())?;
@@ -217,16 +218,17 @@ async fn open_wallet(
 
 /// One of your wallets.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets/{id}", tag = "wallets", security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets/{id}", tag = "wallets",
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = WalletBody),
-        Refused<401>, Refused<404>,
+        Refused<401>, Refused<403>, Refused<404>,
     )
 )]
 async fn get_wallet(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiPath(id): ApiPath<WalletId>,
 ) -> Result<Json<WalletBody>, Problem> {
     let wallet = super::find_own(&state.pool, user.id, id).await?;
@@ -243,16 +245,17 @@ struct BalanceQuery {
 
 /// What a wallet holds, or held at a time.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets/{id}/balance", tag = "wallets", security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets/{id}/balance", tag = "wallets",
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     params(("id" = Uuid, Path), BalanceQuery),
     responses(
         (status = 200, body = BalanceBody),
-        Refused<401>, Refused<404>, Refused<422>,
+        Refused<401>, Refused<403>, Refused<404>, Refused<422>,
     )
 )]
 async fn get_balance(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiPath(id): ApiPath<WalletId>,
     ApiQuery(query): ApiQuery<BalanceQuery>,
 ) -> Result<Json<BalanceBody>, Problem> {
@@ -296,16 +299,17 @@ struct EntriesQuery {
 
 /// What moved in a wallet, each entry with the balance after it.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets/{id}/entries", tag = "wallets", security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets/{id}/entries", tag = "wallets",
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     params(("id" = Uuid, Path), EntriesQuery),
     responses(
         (status = 200, body = Page<EntryBody>),
-        Refused<401>, Refused<404>, Refused<422>,
+        Refused<401>, Refused<403>, Refused<404>, Refused<422>,
     )
 )]
 async fn list_entries(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiPath(id): ApiPath<WalletId>,
     ApiQuery(query): ApiQuery<EntriesQuery>,
 ) -> Result<Json<Page<EntryBody>>, Problem> {

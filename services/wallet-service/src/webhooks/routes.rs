@@ -1,13 +1,13 @@
 //! `POST /api/v1/wallet/webhooks/{provider}`
 
 use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
-use common_utils::http::{ApiPath, Problem, ProblemBody};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use common_auth::{Anybody, permissions::ProvedByContent};
+use common_utils::http::{ApiPath, Problem, ProblemBody, Routes, routes};
 
 use crate::app::AppState;
 
-pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(receive))
+pub(crate) fn routes() -> Routes<AppState> {
+    Routes::new().routes(routes!(receive))
 }
 
 /// Take in a provider's webhook
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn receive(
     State(state): State<AppState>,
+    _: Anybody<ProvedByContent>,
     ApiPath(provider): ApiPath<String>,
     headers: HeaderMap,
     body: Bytes,

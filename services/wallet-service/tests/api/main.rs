@@ -18,6 +18,7 @@ mod ledger_schema;
 mod ledger_self_check;
 mod ledger_verify;
 mod ledger_verify_links;
+mod machines;
 mod postings;
 mod postings_groups;
 mod postings_holds;

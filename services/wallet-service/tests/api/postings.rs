@@ -144,7 +144,7 @@ async fn only_services_may_call() {
     let list = json!({ "postings": [body(TransactionId::new(), ada, WalletId::new(), 1)] });
     let customers = world.token(user);
     let expired = {
-        let token = world.state.authenticator.services.mint("transaction-service").unwrap();
+        let token = world.service_token();
         world.clock.advance(chrono::TimeDelta::minutes(2));
         token
     };
@@ -163,6 +163,33 @@ async fn only_services_may_call() {
         }
     }
     assert_eq!(world.count("postings").await, 1);
+}
+
+#[tokio::test]
+async fn each_service_may_call_what_it_has_a_use_for() {
+    let world = World::open().await;
+    let (_, ada) = world.person_with(100).await;
+    let list = json!({ "postings": [body(TransactionId::new(), ada, WalletId::new(), 1)] });
+    let order = json!({ "reason": "fraud", "actorId": WalletId::new().uuid() });
+    let wallet = format!("/internal/v1/wallets/{ada}");
+    for (service, method, path, body) in [
+        ("admin-service", Method::POST, PATH.to_owned(), &list),
+        ("identity-service", Method::POST, PATH.to_owned(), &list),
+        ("transaction-service", Method::POST, format!("{wallet}/freeze"), &order),
+        ("transaction-service", Method::POST, format!("{wallet}/unfreeze"), &order),
+        ("transaction-service", Method::POST, format!("{wallet}/close"), &order),
+        ("transaction-service", Method::PUT, format!("{wallet}/bounds"), &order),
+    ] {
+        let token = world.services.mint(service).unwrap();
+        let answer = world.send(request(method, &path, &token, Some(body))).await;
+        assert_eq!(answer.refusal(), (403, "forbidden"), "{service} {path}");
+    }
+    let token = world.services.mint("identity-service").unwrap();
+    let answer = world.send(request(Method::GET, &wallet, &token, None)).await;
+    assert_eq!(answer.refusal(), (403, "forbidden"));
+    assert_eq!(world.count("postings").await, 1);
+    let facts = world.internal_get(&wallet).await;
+    assert_eq!(facts.body["status"], "active");
 }
 
 #[tokio::test]

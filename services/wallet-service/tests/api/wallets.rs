@@ -195,7 +195,7 @@ async fn nobody_gets_in_without_a_token() {
     let world = World::open().await;
     let (user, ada) = world.person_with(0).await;
     let token = world.token(user);
-    let service = world.state.authenticator.services.mint("transaction-service").unwrap();
+    let service = world.service_token();
     for path in [
         PATH.to_owned(),
         format!("{PATH}/{ada}"),

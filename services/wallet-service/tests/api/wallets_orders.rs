@@ -1,5 +1,6 @@
 //! What staff order: freezing by direction, closing, bounds.
 
+use axum::http::Method;
 use chrono::TimeDelta;
 use common_utils::ids::{self, WalletId};
 use serde_json::{Value, json};
@@ -26,11 +27,11 @@ fn bounds(floor: i64, ceiling: Option<i64>) -> Value {
 }
 
 async fn ordered(world: &World, wallet: WalletId, verb: &str, body: &Value) -> Answer {
-    world.internal_post(&format!("{PATH}/{wallet}/{verb}"), body).await
+    world.order(Method::POST, &format!("{PATH}/{wallet}/{verb}"), body).await
 }
 
 async fn bounded(world: &World, wallet: WalletId, body: &Value) -> Answer {
-    world.internal_put(&format!("{PATH}/{wallet}/bounds"), body).await
+    world.order(Method::PUT, &format!("{PATH}/{wallet}/bounds"), body).await
 }
 
 /// The types of the events since the wallet was made and funded.
@@ -47,7 +48,7 @@ async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
     let staff = ids::new_id();
     let order = json!({ "reason": "reported stolen", "actorId": staff });
     for _ in 0..2 {
-        let frozen = world.internal_post(&format!("{PATH}/{ada}/freeze"), &order).await;
+        let frozen = world.order(Method::POST, &format!("{PATH}/{ada}/freeze"), &order).await;
         assert_eq!(frozen.body, json!({ "walletId": ada, "status": "frozen", "freeze": "both" }));
     }
     for posting in [pay(ada, bola, 1), pay(bola, ada, 1)] {
@@ -55,7 +56,7 @@ async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
         assert_eq!(refusal, json!({ "code": "wallet_frozen", "walletId": ada, "missing": null }));
     }
     for _ in 0..2 {
-        let active = world.internal_post(&format!("{PATH}/{ada}/unfreeze"), &order).await;
+        let active = world.order(Method::POST, &format!("{PATH}/{ada}/unfreeze"), &order).await;
         assert_eq!(active.body, json!({ "walletId": ada, "status": "active", "freeze": null }));
     }
     world.all_posted(&[pay(ada, bola, 1)]).await;

@@ -1,5 +1,6 @@
 //! Statements: what happened in a wallet in a period, as JSON and as a file.
 
+use axum::http::Method;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use common_utils::{
     clock::Clock,
@@ -166,7 +167,7 @@ async fn a_file_is_what_a_spreadsheet_reads() {
     let (user, ada) = world.person_with(150_000).await;
     let (_, bola) = world.person_with(0).await;
     let bounds = json!({ "floor": -10_000, "ceiling": null, "reason": "r", "actorId": user });
-    world.internal_put(&format!("/internal/v1/wallets/{ada}/bounds"), &bounds).await;
+    world.order(Method::PUT, &format!("/internal/v1/wallets/{ada}/bounds"), &bounds).await;
     let described = |amount, words: &str| with(pay(ada, bola, amount), "/description", json!(words));
     let list = [
         described(150_005, "=HYPERLINK(\"http://x\",\"bonus\")"),

@@ -14,7 +14,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     routing::get,
 };
-use common_auth::{service_token::ServiceTokens, signing::TokenSigner, testing};
+use common_auth::{
+    service_token::ServiceTokens,
+    signing::TokenSigner,
+    testing::{self, Callers},
+};
 use common_db::testing::TestDb;
 use common_utils::{
     clock::SystemClock,
@@ -24,11 +28,12 @@ use common_utils::{
 };
 use serde_json::{Value, json};
 use sqlx::Row;
+use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use wallet_service::{
-    App, AppState, SERVICE,
+    App, AppState, SERVICE, SERVICE_NAME,
     config::Config,
     providers::{Providers, xpress},
     virtual_accounts,
@@ -38,7 +43,6 @@ use wallet_service::{
 
 const API_KEY: &str = "sk_sandbox_test";
 const WEBHOOK_SECRET: &str = "whsec-test";
-const SERVICE_SECRET: &[u8] = b"a secret of at least thirty-two bytes";
 const QUICK: Backoff = Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(200) };
 /// What the tests wait for happens long before.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -57,6 +61,7 @@ pub(crate) struct Bank {
     pub(crate) twin: String,
     http: reqwest::Client,
     identity: IdentityStandIn,
+    _keys: TempDir,
     _stop: DropGuard,
 }
 
@@ -114,16 +119,27 @@ impl Bank {
         tokio::spawn(provider_twin::run(twin_listener, twin_config, stop.clone()));
 
         let clock = SystemClock::shared();
-        let tokens = ServiceTokens::new(SERVICE_SECRET, Arc::clone(&clock)).unwrap();
-        let identity = IdentityStandIn { people: Arc::default(), tokens: tokens.clone() };
+        let keys = tempfile::tempdir().unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &clock);
+        let tokens = services.calling("identity-service").tokens().unwrap();
+        let identity = IdentityStandIn { people: Arc::default(), tokens };
         let identity_url = identity.serve(stop.clone()).await;
         let signer = TokenSigner::ephemeral().unwrap();
-        let authenticator = testing::authenticator(&signer, tokens, &clock);
+        let authenticator = testing::authenticator(&signer, services.tokens().unwrap(), &clock);
         let config = Config { database: db.config.clone(), ..Config::from_env(&env(&identity_url)).unwrap() };
         let app = App::new(config, authenticator, providers(&twin), clock).unwrap();
         let state = app.state().clone();
         tokio::spawn(server::serve(listener, app.router(), stop.clone()));
-        Self { db, state, service, twin, http: reqwest::Client::new(), identity, _stop: stop.drop_guard() }
+        Self {
+            db,
+            state,
+            service,
+            twin,
+            http: reqwest::Client::new(),
+            identity,
+            _keys: keys,
+            _stop: stop.drop_guard(),
+        }
     }
 
     pub(crate) fn issuer(&self) -> Running {

@@ -5,22 +5,21 @@ mod parse;
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use common_auth::ServiceCaller;
+use common_auth::{ServiceCaller, permissions::PostToLedger};
 use common_utils::{
-    http::{ApiJson, Problem, ProblemBody},
+    http::{ApiJson, Problem, ProblemBody, Routes, routes},
     ids::WalletId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{PostingResult, Refusal, RefusalCode};
 use crate::app::AppState;
 use body::PostPostings;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(post_postings))
+pub(crate) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(post_postings))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,10 +118,10 @@ impl From<Refusal> for RefusalBody {
 )]
 async fn post_postings(
     State(state): State<AppState>,
-    caller: ServiceCaller,
+    caller: ServiceCaller<PostToLedger>,
     ApiJson(body): ApiJson<PostPostings>,
 ) -> Result<Json<Results>, Problem> {
-    let postings = parse::postings(body, &caller)?;
+    let postings = parse::postings(body, &caller.name)?;
     let results = state.ledger.post(postings).await?;
     Ok(Json(Results { results: results.into_iter().map(Into::into).collect() }))
 }

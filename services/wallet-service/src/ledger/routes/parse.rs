@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use common_auth::ServiceCaller;
 use common_events::Actor;
 use common_utils::{
     correlation,
@@ -22,7 +21,7 @@ const MAX_POSTINGS: usize = 1000;
 const MAX_ORIGIN: usize = 200;
 const MAX_TRACEPARENT: usize = 100;
 
-pub(super) fn postings(body: PostPostings, caller: &ServiceCaller) -> Result<Vec<Posting>, Problem> {
+pub(super) fn postings(body: PostPostings, caller: &str) -> Result<Vec<Posting>, Problem> {
     let PostPostings { postings: bodies, atomic, group_id } = body;
     if bodies.is_empty() || bodies.len() > MAX_POSTINGS {
         let message = format!("must be 1 to {MAX_POSTINGS} postings");
@@ -71,9 +70,9 @@ impl Reader<'_> {
         self.errors.push(format!("postings[{}].{field}", self.index), code, message);
     }
 
-    fn posting(&mut self, body: PostingBody, caller: &ServiceCaller) -> Option<Posting> {
+    fn posting(&mut self, body: PostingBody, caller: &str) -> Option<Posting> {
         let origin = Origin {
-            actor: Some(Actor::service(&caller.name)),
+            actor: Some(Actor::service(caller)),
             provider_reference: self.told("providerReference", body.provider_reference),
             counterparty_name: self.told("counterpartyName", body.counterparty_name),
             request: self.request(body.correlation_id, body.traceparent),

@@ -15,17 +15,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use common_auth::CurrentUser;
+use common_auth::{PersonOrMachine, scopes::WalletsRead};
 use common_utils::{
     http::{
-        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused,
+        ApiPath, ApiQuery, FieldErrors, Problem, ProblemBody, Refused, Routes,
         paging::{self, Limit, Page},
+        routes,
     },
     ids::WalletId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 use validator::Validate;
 
@@ -39,8 +39,8 @@ const LONGEST_PERIOD: TimeDelta = TimeDelta::days(366);
 /// A file is made in memory, and this many entries are some megabytes.
 const MOST_IN_A_FILE: u16 = 10_000;
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(get_statement))
+pub(super) fn router() -> Routes<AppState> {
+    Routes::new().routes(routes!(get_statement))
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -92,19 +92,20 @@ struct StatementBody {
 
 /// What happened in a wallet in a period: `opening`, the entries oldest first, `closing`.
 #[utoipa::path(
-    get, path = "/api/v1/wallet/wallets/{id}/statement", tag = "wallets", security(("bearer" = [])),
+    get, path = "/api/v1/wallet/wallets/{id}/statement", tag = "wallets",
+    security(("bearer" = []), ("machine" = ["wallets:read"])),
     params(("id" = Uuid, Path), StatementQuery),
     responses(
         (status = 200, description = "As `format` says; CSV comes as a file, with amounts in major units.",
          content((StatementBody = "application/json"), (String = "text/csv"))),
-        Refused<401>, Refused<404>,
+        Refused<401>, Refused<403>, Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
          description = "`validation_failed`; `statement_too_long`: take a shorter period, or JSON."),
     )
 )]
 async fn get_statement(
     State(state): State<AppState>,
-    user: CurrentUser,
+    user: PersonOrMachine<WalletsRead>,
     ApiPath(id): ApiPath<WalletId>,
     ApiQuery(query): ApiQuery<StatementQuery>,
 ) -> Result<Response, Problem> {

@@ -11,7 +11,11 @@ use axum::{
     http::{Method, Request, Response, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use common_auth::{service_token::ServiceTokens, signing::TokenSigner, testing};
+use common_auth::{
+    Claims,
+    signing::TokenSigner,
+    testing::{self, Callers},
+};
 use common_db::testing::TestDb;
 use common_events::{Event, EventHandler};
 use common_utils::{
@@ -22,9 +26,10 @@ use common_utils::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
 use wallet_service::{
-    App, AppState, SERVICE,
+    App, AppState, SERVICE, SERVICE_NAME,
     config::Config,
     ledger::{AccountRef, Ledger, Leg, PlatformAccount, Posting, PostingResult, PostingType},
     providers::{self, Providers},
@@ -37,7 +42,9 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) state: AppState,
     signer: TokenSigner,
+    pub(crate) services: Callers,
     router: Router,
+    _keys: TempDir,
 }
 
 /// An answer, read to its end.
@@ -73,12 +80,13 @@ impl World {
         let clock = ManualClock::new("2026-01-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let signer = TokenSigner::ephemeral().unwrap();
-        let services = ServiceTokens::new(&[7; 32], Arc::clone(&shared)).unwrap();
-        let authenticator = testing::authenticator(&signer, services, &shared);
+        let keys = tempfile::tempdir().unwrap();
+        let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
+        let authenticator = testing::authenticator(&signer, services.tokens().unwrap(), &shared);
         let config = Config::from_env(&Env::from_values(SERVICE, [].into())).unwrap();
         let config = Config { database: db.config.clone(), ..config };
         let app = App::new(config, authenticator, Providers::default(), shared).unwrap();
-        Self { db, clock, state: app.state().clone(), signer, router: app.router() }
+        Self { db, clock, state: app.state().clone(), signer, services, router: app.router(), _keys: keys }
     }
 
     /// With a provider that issues account numbers. Nobody answers at its address.
@@ -101,6 +109,10 @@ impl World {
     /// An access token of this person.
     pub(crate) fn token(&self, user: UserId) -> String {
         self.signer.sign(&testing::claims(user, self.clock.now())).unwrap()
+    }
+
+    pub(crate) fn signed(&self, claims: &Claims) -> String {
+        self.signer.sign(claims).unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -127,7 +139,7 @@ impl World {
         self.send(request).await
     }
 
-    /// As another service of the platform.
+    /// As the service that asks for it.
     pub(crate) async fn internal_get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path, &self.service_token(), None)).await
     }
@@ -136,12 +148,14 @@ impl World {
         self.send(request(Method::POST, path, &self.service_token(), Some(body))).await
     }
 
-    pub(crate) async fn internal_put(&self, path: &str, body: &Value) -> Answer {
-        self.send(request(Method::PUT, path, &self.service_token(), Some(body))).await
+    /// As the service through which staff give orders.
+    pub(crate) async fn order(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let token = self.services.mint("admin-service").unwrap();
+        self.send(request(method, path, &token, Some(body))).await
     }
 
     pub(crate) fn service_token(&self) -> String {
-        self.state.authenticator.services.mint("transaction-service").unwrap()
+        self.services.mint("transaction-service").unwrap()
     }
 
     /// Takes in an event of identity-service, as the consumer does.

@@ -1,0 +1,146 @@
+//! The public keys of all services, as they lie in the folder: one folder a service, by its name, and in it the file that its key
+//! ring publishes. They are read again when the files differ, which is looked at from time to time and whenever a token names a key
+//! that is not known, so a key that was just made is known at once. A token never makes a path: it names a key, and nothing else.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use jsonwebtoken::DecodingKey;
+
+use crate::{jwks::PublicKey, signing::PUBLIC_FILE};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A key, and the services that publish it: one, as long as nobody copies another's file.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) key: DecodingKey,
+    pub(super) services: Vec<String>,
+}
+
+pub(super) struct KnownKeys {
+    folder: PathBuf,
+    read: RwLock<Arc<Read>>,
+    /// None before the first time.
+    looked: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Read {
+    files: Vec<Published>,
+    keys: HashMap<String, Known>,
+}
+
+/// The file of one service, and what tells that it was replaced.
+#[derive(PartialEq, Eq)]
+struct Published {
+    service: String,
+    path: PathBuf,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl KnownKeys {
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), read: RwLock::default(), looked: Mutex::new(None) }
+    }
+
+    pub(super) fn find(&self, kid: &str) -> Option<Known> {
+        self.look_if_due();
+        self.known(kid).or_else(|| {
+            self.look();
+            self.known(kid)
+        })
+    }
+
+    fn known(&self, kid: &str) -> Option<Known> {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).keys.get(kid).cloned()
+    }
+
+    fn look_if_due(&self) {
+        // Whoever comes while another looks goes on with what is known.
+        let Ok(mut looked) = self.looked.try_lock() else { return };
+        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        *looked = Some(Instant::now());
+        self.look();
+    }
+
+    fn look(&self) {
+        match self.read_anew() {
+            Ok(Some(new)) => *self.read.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new),
+            Ok(None) => {}
+            // What was read before goes on to be believed.
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "the keys of other services cannot be read");
+            }
+        }
+    }
+
+    /// None when the files are those that were read.
+    fn read_anew(&self) -> anyhow::Result<Option<Read>> {
+        let files = published(&self.folder)?;
+        if self.read.read().unwrap_or_else(PoisonError::into_inner).files == files {
+            return Ok(None);
+        }
+        let mut keys: HashMap<String, Known> = HashMap::new();
+        for file in &files {
+            // A service whose file is broken shuts out itself alone.
+            let read = file.keys().unwrap_or_else(|error| {
+                tracing::error!(
+                    service = file.service,
+                    error = format!("{error:#}"),
+                    "its keys cannot be read"
+                );
+                Vec::new()
+            });
+            for key in read {
+                let known = keys.entry(key.kid().to_owned()).or_insert_with(|| Known {
+                    key: DecodingKey::from_ed_der(key.bytes()),
+                    services: Vec::new(),
+                });
+                known.services.push(file.service.clone());
+            }
+        }
+        Ok(Some(Read { files, keys }))
+    }
+}
+
+impl Published {
+    fn keys(&self) -> anyhow::Result<Vec<PublicKey>> {
+        let text = fs::read_to_string(&self.path);
+        let text = text.with_context(|| format!("cannot read {}", self.path.display()))?;
+        PublicKey::all_in_pem(&text).with_context(|| format!("{} holds no Ed25519 keys", self.path.display()))
+    }
+}
+
+/// By the names of their services, so that two looks at the same files are alike.
+fn published(folder: &Path) -> anyhow::Result<Vec<Published>> {
+    let mut files = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let Ok(service) = entry.file_name().into_string() else { continue };
+        let path = entry.path().join(PUBLIC_FILE);
+        let about = match fs::metadata(&path) {
+            Ok(about) => about,
+            // A folder without keys, or something that is no folder.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                continue;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let changed = (about.mtime(), about.mtime_nsec());
+        files.push(Published { service, path, inode: about.ino(), changed });
+    }
+    files.sort_by(|a, b| a.service.cmp(&b.service));
+    Ok(files)
+}

@@ -1,0 +1,238 @@
+//! API keys: what somebody gives a machine of theirs, so that it may do some of what they may.
+//!
+//! A key has a name, scopes, an end within a year, and one secret in force; while it is rotated, two. Its owner makes, rotates and
+//! revokes it, with their password wherever a secret comes of it. The machine hands the secret in for a token of a quarter of an hour (`exchange.rs`), which acts for
+//! the owner and reaches only what is open to its scopes. A token names its secret as its session, so it is taken back as those of people are: by
+//! `identity.session.ended`, which all services hear.
+//!
+//! Steps of a change: the password → in one transaction the person's row is locked, then the key's, the rule decides, what ended is
+//! published, and the owner is written to.
+
+pub(crate) mod config;
+pub(crate) mod entity;
+mod error;
+mod exchange;
+mod repo;
+pub(crate) mod routes;
+pub(crate) mod routes_token;
+mod text;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common_auth::Scopes;
+use common_db::{Op, PgPool};
+use common_events::{
+    Actor, EventContext,
+    contracts::{
+        ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated, ApiKeySnapshot, SessionEndSnapshot, SessionEnded,
+    },
+};
+use common_utils::{clock::SharedClock, ids::UserId};
+use secrecy::SecretString;
+
+use self::{
+    entity::{ApiKey, ApiKeyId, KEPT, KeyName, MOST_KEYS, Secret, SecretId},
+    error::ApiKeyError,
+    text::KeyText,
+};
+use crate::{
+    SERVICE_NAME,
+    notices::{Notices, entity::Message},
+    passwords::proof::{self, Proofs},
+    sessions::AccessTokens,
+    users::{self, ContactKind, entity::User, error::UserError},
+};
+
+const PURGE_BATCH: i64 = 500;
+/// A token may be signed by an instance whose clock is behind.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
+
+#[derive(Debug, Clone)]
+pub(crate) struct ApiKeys {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) access: AccessTokens,
+    pub(crate) proofs: Proofs,
+    pub(crate) notices: Notices,
+    /// How long the secret before the last one goes on.
+    pub(crate) overlap: TimeDelta,
+}
+
+/// What a key is to be.
+#[derive(Debug)]
+pub(crate) struct NewKey {
+    pub(crate) name: KeyName,
+    pub(crate) scopes: Scopes,
+    pub(crate) days: u16,
+}
+
+/// A key with its secrets in force, newest first.
+#[derive(Debug)]
+pub(crate) struct KeyView {
+    pub(crate) key: ApiKey,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// A key, and the secret that was just made for it: nobody can ask for it again.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    pub(crate) view: KeyView,
+    pub(crate) text: KeyText,
+}
+
+impl ApiKeys {
+    pub(crate) async fn create(
+        &self,
+        owner: UserId,
+        new: NewKey,
+        password: SecretString,
+    ) -> Result<Handed, ApiKeyError> {
+        let proved = self.proofs.check(owner, password).await?;
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = self.lock_owner_in_op(&mut op, owner, &proved).await?;
+        let now = self.clock.now();
+        if repo::count_live_in_op(&mut op, owner, now).await? >= MOST_KEYS {
+            return Err(ApiKeyError::TooMany);
+        }
+        let key = ApiKey::new(owner, new.name, new.scopes, new.days, now);
+        let text = KeyText::random();
+        repo::insert_in_op(&mut op, &key).await?;
+        repo::insert_secret_in_op(&mut op, &key, &text, now).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(owner), now);
+        users::publish_in_op(&mut op, &context, &ApiKeyCreated(snapshot(&key, now))).await?;
+        self.tell_in_op(&mut op, Message::api_key_created(&told(&user), key.name.as_str(), now)).await?;
+        op.commit().await?;
+        self.notices.wake();
+        tracing::info!(user_id = %owner, api_key = %key.id, scopes = %key.scopes, "API key made");
+        Ok(Handed { view: KeyView { secrets: vec![fresh(&key, &text, now)], key }, text })
+    }
+
+    /// Those in force.
+    pub(crate) async fn list(&self, owner: UserId) -> Result<Vec<KeyView>, ApiKeyError> {
+        let now = self.clock.now();
+        let keys = repo::list(&self.pool, owner, now).await?;
+        let ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
+        let mut secrets: HashMap<ApiKeyId, Vec<Secret>> = HashMap::new();
+        for (key, secret) in repo::list_secrets(&self.pool, &ids, now).await? {
+            secrets.entry(key).or_default().push(secret);
+        }
+        let view = |key: ApiKey| KeyView { secrets: secrets.remove(&key.id).unwrap_or_default(), key };
+        Ok(keys.into_iter().map(view).collect())
+    }
+
+    /// Another secret. The one before goes on for the overlap, unless it ends `immediately`.
+    pub(crate) async fn rotate(
+        &self,
+        owner: UserId,
+        id: ApiKeyId,
+        immediately: bool,
+        password: SecretString,
+    ) -> Result<Handed, ApiKeyError> {
+        let proved = self.proofs.check(owner, password).await?;
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = self.lock_owner_in_op(&mut op, owner, &proved).await?;
+        let key = repo::find_locked_in_op(&mut op, owner, id).await?;
+        let now = self.clock.now();
+        let key = key.filter(|key| key.is_live(now)).ok_or(ApiKeyError::NotFound)?;
+        let overlap = if immediately { TimeDelta::zero() } else { self.overlap };
+        let mut secrets = repo::find_secrets_in_op(&mut op, id, now).await?;
+        let ends = entity::ends_on_rotation(&secrets, overlap, now);
+        repo::end_secrets_in_op(&mut op, &ends).await?;
+        let text = KeyText::random();
+        repo::insert_secret_in_op(&mut op, &key, &text, now).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(owner), now);
+        let ended: Vec<SecretId> = ends.iter().filter(|(_, end)| *end <= now).map(|(id, _)| *id).collect();
+        self.publish_ends_in_op(&mut op, &context, &key, &ended, "api_key_rotated").await?;
+        users::publish_in_op(&mut op, &context, &ApiKeyRotated(snapshot(&key, now))).await?;
+        self.tell_in_op(&mut op, Message::api_key_rotated(&told(&user), key.name.as_str(), now)).await?;
+        op.commit().await?;
+        self.notices.wake();
+        tracing::info!(user_id = %owner, api_key = %id, immediately, "API key rotated");
+        for (secret, (_, end)) in secrets.iter_mut().zip(ends) {
+            secret.valid_until = end;
+        }
+        secrets.retain(|secret| secret.valid_until > now);
+        secrets.insert(0, fresh(&key, &text, now));
+        Ok(Handed { view: KeyView { key, secrets }, text })
+    }
+
+    /// Nothing that was got with the key holds any more. One that was revoked before stays so.
+    pub(crate) async fn revoke(&self, owner: UserId, id: ApiKeyId) -> Result<(), ApiKeyError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let key = repo::find_locked_in_op(&mut op, owner, id).await?.ok_or(ApiKeyError::NotFound)?;
+        if key.revoked_at.is_some() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        // Also one that has ended: its last tokens may be about.
+        let secrets = repo::find_secrets_in_op(&mut op, id, now - self.access.longest()).await?;
+        let ended: Vec<SecretId> = secrets.iter().map(|secret| secret.id).collect();
+        repo::revoke_in_op(&mut op, id, now).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(owner), now);
+        self.publish_ends_in_op(&mut op, &context, &key, &ended, "api_key_revoked").await?;
+        users::publish_in_op(&mut op, &context, &ApiKeyRevoked(snapshot(&key, now))).await?;
+        op.commit().await?;
+        tracing::info!(user_id = %owner, api_key = %id, "API key revoked");
+        Ok(())
+    }
+
+    /// Forgets keys that ended long ago.
+    pub(crate) async fn purge(&self) -> sqlx::Result<()> {
+        let before = self.clock.now() - KEPT;
+        while repo::purge(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
+        Ok(())
+    }
+
+    async fn lock_owner_in_op(&self, op: &mut Op, owner: UserId, proved: &str) -> Result<User, ApiKeyError> {
+        let user = users::repo::find_locked_in_op(op, owner).await?.ok_or(UserError::NotFound)?;
+        proof::holds_in_op(op, owner, proved).await?;
+        if user.is_active() { Ok(user) } else { Err(ApiKeyError::Inactive) }
+    }
+
+    async fn publish_ends_in_op(
+        &self,
+        op: &mut Op,
+        context: &EventContext,
+        key: &ApiKey,
+        secrets: &[SecretId],
+        reason: &str,
+    ) -> Result<(), ApiKeyError> {
+        for secret in secrets {
+            let ended = SessionEnded(SessionEndSnapshot {
+                user_id: key.user_id.uuid(),
+                session_id: secret.uuid(),
+                reason: reason.to_owned(),
+                ended_at: context.now,
+                refused_until: context.now + self.access.longest() + CLOCKS_DIFFER,
+            });
+            users::publish_in_op(op, context, &ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_in_op(&self, op: &mut Op, message: Message) -> Result<(), ApiKeyError> {
+        Ok(self.notices.write_in_op(op, &[message]).await?)
+    }
+}
+
+fn told(user: &User) -> users::Identifier {
+    user.trusted_contact(ContactKind::Email)
+}
+
+/// A secret that was made now.
+fn fresh(key: &ApiKey, text: &KeyText, now: DateTime<Utc>) -> Secret {
+    Secret { id: text.id, created_at: now, valid_until: key.expires_at, last_used_at: None }
+}
+
+/// What others may know: the name is its owner's own business.
+fn snapshot(key: &ApiKey, now: DateTime<Utc>) -> ApiKeySnapshot {
+    ApiKeySnapshot {
+        user_id: key.user_id.uuid(),
+        api_key_id: key.id.uuid(),
+        scopes: key.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        changed_at: now,
+    }
+}

@@ -1,0 +1,101 @@
+//! What an approved case gives: its numbers are the person's from now on, the tier is reached, and holds until its date.
+
+use common_db::Op;
+use common_events::{
+    EventContext,
+    contracts::{UserUpdated, UserVerified},
+};
+
+use super::{
+    super::{claims::Claims, numbers, policy::HIGHEST_TIER, validity},
+    Cases,
+    entity::Case,
+    error::CaseError,
+};
+use crate::{
+    crypto::data_key::{Field, Place},
+    users::{self, entity::User},
+};
+
+/// What changed a tier, in its event.
+const EVIDENCE: &str = "kyc_case";
+/// By whom a number was verified that people decided about: the provider may have said nothing of it.
+const REVIEWERS: &str = "reviewers";
+
+/// The numbers of a case as they are kept: encrypted before a transaction is open.
+#[derive(Debug)]
+pub(crate) struct Proofs {
+    bvn: Option<numbers::Bvn>,
+    nin: Option<numbers::Nin>,
+}
+
+impl Cases {
+    pub(crate) async fn proofs(&self, case: &Case, claims: &Claims) -> Result<Proofs, CaseError> {
+        let (user, key) = (case.user, self.vault.key(case.user).await?);
+        let born = claims.date_of_birth.to_string();
+        let bvn = claims.bvn.as_ref().map(|bvn| {
+            Ok::<_, CaseError>(numbers::Bvn {
+                lookup: self.vault.lookup(Field::Bvn, bvn.digits()).to_vec(),
+                sealed: key.seal(&Place::new(user, Field::Bvn), bvn.digits().as_bytes())?,
+                date_of_birth: key.seal(&Place::new(user, Field::DateOfBirth), born.as_bytes())?,
+            })
+        });
+        let nin = claims.nin.as_ref().map(|nin| {
+            Ok::<_, CaseError>(numbers::Nin {
+                lookup: self.vault.lookup(Field::Nin, nin.digits()).to_vec(),
+                sealed: key.seal(&Place::new(user, Field::Nin), nin.digits().as_bytes())?,
+            })
+        });
+        Ok(Proofs { bvn: bvn.transpose()?, nin: nin.transpose()? })
+    }
+
+    /// Whether a number of the case is another person's.
+    pub(crate) async fn is_taken_in_op(
+        &self,
+        op: &mut Op,
+        case: &Case,
+        proofs: &Proofs,
+    ) -> Result<bool, CaseError> {
+        let bvn = proofs.bvn.as_ref().map(|bvn| bvn.lookup.as_slice());
+        let nin = proofs.nin.as_ref().map(|nin| nin.lookup.as_slice());
+        Ok(numbers::are_taken_in_op(op, case.user, bvn, nin).await?)
+    }
+
+    pub(super) async fn grant_in_op(
+        &self,
+        op: &mut Op,
+        case: &Case,
+        user: &mut User,
+        proofs: &Proofs,
+        context: &EventContext,
+    ) -> Result<(), CaseError> {
+        let now = context.now;
+        let by_people = context.actor.parts().0 == "staff";
+        let provider = if by_people { REVIEWERS } else { self.provider.name() };
+        let mut identified = false;
+        if let Some(bvn) = &proofs.bvn {
+            identified = numbers::insert_bvn_in_op(op, user.id, bvn, provider, now).await?;
+        }
+        if let Some(nin) = &proofs.nin {
+            numbers::insert_nin_in_op(op, user.id, nin, provider, now).await?;
+        }
+        // What is good for a tier is good for those below.
+        let policy = self.policy_of(&case.country)?;
+        for tier in policy.tiers.iter().filter(|tier| tier.tier <= case.tier.min(HIGHEST_TIER)) {
+            let dates = tier.validity.map(|validity| validity.from(now));
+            validity::repo::upsert_in_op(op, case, tier.tier, dates, now).await?;
+        }
+        let change = user.reach_tier(case.tier);
+        users::repo::update_in_op(op, user, now).await?;
+        // Who has a bank verification number from now on gets an account number by this event.
+        if identified {
+            users::publish_in_op(op, context, &UserVerified((&*user).into())).await?;
+        } else if change.is_some() {
+            users::publish_in_op(op, context, &UserUpdated((&*user).into())).await?;
+        }
+        if let Some(change) = change {
+            users::publish_in_op(op, context, &user.tier_changed(change, EVIDENCE, now)).await?;
+        }
+        Ok(())
+    }
+}

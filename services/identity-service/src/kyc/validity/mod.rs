@@ -1,0 +1,106 @@
+//! For how long a tier holds. A tier that was approved has a date on which it is to be verified anew: the person is reminded before,
+//! keeps the tier for a time of grace after, and then falls to the highest tier below that still holds. Opening a new case of the
+//! tier is possible from the reminder on; approving it sets new dates.
+//!
+//! The bank verification number gives tier 1 without a date. What a person may do at which tier is the country's policy.
+
+pub(crate) mod repo;
+pub(crate) mod routes;
+
+use std::time::Duration;
+
+use common_events::{Actor, EventContext, contracts::UserUpdated};
+use common_utils::ids::UserId;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cases::{Cases, error::CaseError},
+    numbers,
+};
+use crate::{
+    SERVICE_NAME,
+    notices::entity::Message,
+    users::{
+        self, ContactKind,
+        entity::{TIER_BVN, TIER_NONE},
+    },
+};
+
+const EVERY: Duration = Duration::from_secs(5);
+/// Of one round.
+const MOST: i64 = 100;
+/// Why a tier changed, in its event.
+const EVIDENCE: &str = "expired";
+
+impl Cases {
+    /// Reminds people, takes back what has lapsed, and ends cases that nobody answered, until `shutdown`. Several instances may.
+    pub(crate) async fn keep_verified(self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(EVERY);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            let round = async {
+                told("remind people of verifying anew", self.remind().await);
+                told("take back tiers that lapsed", self.lapse().await);
+                told("end cases that nobody answered", self.expire_unanswered().await);
+            };
+            if shutdown.run_until_cancelled(round).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn remind(&self) -> Result<(), CaseError> {
+        for (user, tier) in repo::to_remind(&self.pool, MOST, self.clock.now()).await? {
+            let mut op = common_db::begin(&self.pool).await?;
+            let now = self.clock.now();
+            let user = users::repo::find_locked_in_op(&mut op, user).await?.ok_or(CaseError::NotFound)?;
+            let Some(until) = repo::note_reminder_in_op(&mut op, user.id, tier, now).await? else { continue };
+            // Who is no longer at the tier, or away, is not written to.
+            if user.kyc_tier == tier && user.is_active() {
+                let to = user.trusted_contact(ContactKind::Email);
+                self.notices.write_in_op(&mut op, &[Message::kyc_due(&to, tier, until, now)]).await?;
+            }
+            op.commit().await?;
+            self.notices.wake();
+        }
+        Ok(())
+    }
+
+    async fn lapse(&self) -> Result<(), CaseError> {
+        for user in repo::lapsed(&self.pool, MOST, self.clock.now()).await? {
+            self.lapse_one(user).await?;
+        }
+        Ok(())
+    }
+
+    async fn lapse_one(&self, id: UserId) -> Result<(), CaseError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let now = self.clock.now();
+        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(CaseError::NotFound)?;
+        // Read after the lock: they may have been verified anew.
+        repo::delete_lapsed_in_op(&mut op, id, now).await?;
+        let held = repo::highest_in_op(&mut op, id).await?.unwrap_or(TIER_NONE);
+        let by_number = numbers::find(&mut *op, id).await?.bvn_lookup.map_or(TIER_NONE, |_| TIER_BVN);
+        let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
+        if let Some(change) = user.fall_to_tier(held.max(by_number)) {
+            users::repo::update_in_op(&mut op, &user, now).await?;
+            users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+            users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE, now)).await?;
+            let to = user.trusted_contact(ContactKind::Email);
+            self.notices.write_in_op(&mut op, &[Message::kyc_lapsed(&to, change, now)]).await?;
+            tracing::info!(user_id = %id, old = change.old, new = change.new, "a KYC tier lapsed");
+        }
+        op.commit().await?;
+        self.notices.wake();
+        Ok(())
+    }
+}
+
+fn told(what: &str, done: Result<(), CaseError>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "could not {what}; trying again later");
+    }
+}
