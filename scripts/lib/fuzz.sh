@@ -62,7 +62,7 @@ fuzz_environment() {
     . "$1/env"
     # What follows from the ports, and what the services keep.
     unset IDENTITY_URL WALLET_URL TRANSACTION_URL ADMIN_URL TWIN_URL TWIN_WEBHOOK_URL PROVIDUS_BASE_URL KYC_BASE_URL MAILBOX_URL
-    unset KEYS_DIR TWIN_DATA_FILE
+    unset KEYS_DIR SERVICE_KEYS_DIR SERVICE_TOKENS SERVICE_TOKEN_SECRET TWIN_DATA_FILE
     for name in GATEWAY GATEWAY_STATUS IDENTITY WALLET TRANSACTION ADMIN TWIN; do
         name+=_PORT
         printf -v "$name" %s "$(keep_port "$2/ports/$name")"

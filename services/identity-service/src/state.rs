@@ -92,7 +92,7 @@ impl AppState {
     ) -> anyhow::Result<Self> {
         let base = Foundation::lay(config, pool, clock)?;
         let kyc = base.kyc(config)?;
-        let cases = kyc.cases(&config.kyc_policy, base.allowances.clone(), base.notices.clone())?;
+        let cases = kyc.cases(&config.kyc_policy, base.notices.clone())?;
         Ok(Self(Arc::new(Features {
             authenticator: Authenticator { tokens: Arc::clone(&base.tokens), services },
             proxies: config.trusted_proxies.clone(),
@@ -290,6 +290,7 @@ impl Foundation {
             users: self.users.clone(),
             provider: Arc::new(HttpKycProvider::new(config.kyc.clone())?),
             vault: self.vault.clone(),
+            allowances: self.allowances.clone(),
         })
     }
 

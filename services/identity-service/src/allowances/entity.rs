@@ -25,6 +25,9 @@ impl Allowance {
         Self { most: 50, within: TimeDelta::days(1), pause: TimeDelta::zero() };
     /// Applications for a tier: each is paid for at the provider, and says whether a number is somebody's.
     pub(crate) const CASES: Self = Self { most: 5, within: TimeDelta::days(1), pause: TimeDelta::zero() };
+    /// So are checks of a bank verification number: whoever may try birthdays without end finds the one of a number.
+    pub(crate) const BVN_CHECKS: Self =
+        Self { most: 10, within: TimeDelta::days(1), pause: TimeDelta::zero() };
 
     /// What was taken from now on, oldest first; or how long to wait. `taken` is what was before.
     pub(crate) fn take(

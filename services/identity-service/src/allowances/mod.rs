@@ -41,6 +41,8 @@ pub(crate) enum Counted<'a> {
     CodesADayBy(UserId),
     /// Applications for a tier.
     CasesBy(UserId),
+    /// Checks of a bank verification number.
+    BvnChecksBy(UserId),
 }
 
 /// It is to be waited for so long.
@@ -104,6 +106,7 @@ impl Allowances {
             Counted::CodesBy(user) => of("codes-by", user.uuid().as_bytes()),
             Counted::CodesADayBy(user) => of("codes-a-day-by", user.uuid().as_bytes()),
             Counted::CasesBy(user) => of("cases-by", user.uuid().as_bytes()),
+            Counted::BvnChecksBy(user) => of("bvn-checks-by", user.uuid().as_bytes()),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Why a person is not verified.
 
+use axum::http::StatusCode;
 use common_db::constraint;
 use common_utils::http::Problem;
 
 use super::provider::NoFinding;
-use crate::{crypto::error::PiiError, sessions::error::inactive, users::error::UserError};
+use crate::{
+    allowances::TooOften, crypto::error::PiiError, sessions::error::inactive, users::error::UserError,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KycError {
@@ -24,6 +27,8 @@ pub(crate) enum KycError {
     NotVerified,
     #[error(transparent)]
     NoFinding(#[from] NoFinding),
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
     #[error(transparent)]
     Pii(#[from] PiiError),
     #[error(transparent)]
@@ -49,7 +54,9 @@ impl KycError {
             Self::Mismatch => "mismatch",
             Self::NotFound => "not_found",
             Self::BvnTaken => "taken",
-            Self::OtherBvn | Self::NamesChanged | Self::Inactive | Self::NotVerified => "refused",
+            Self::OtherBvn | Self::NamesChanged | Self::Inactive | Self::NotVerified | Self::TooOften(_) => {
+                "refused"
+            }
             Self::NoFinding(_) => "unavailable",
             Self::Pii(_) | Self::User(_) | Self::Database(_) => "error",
         }
@@ -78,6 +85,10 @@ impl From<KycError> for Problem {
             KycError::Inactive => inactive(),
             KycError::NotVerified => Self::not_found("verification"),
             KycError::NoFinding(NoFinding(source)) => Self::unavailable(source),
+            KycError::TooOften(often) => {
+                let detail = "Too many checks today. Try again tomorrow, or apply with your documents.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(often.wait())
+            }
             KycError::Pii(error) => error.into(),
             KycError::User(error) => error.into(),
             KycError::Database(error) => constraint::problem(error),

@@ -35,7 +35,7 @@ pub use http_provider::HttpKycConfig;
 
 use crate::{
     SERVICE_NAME,
-    allowances::Allowances,
+    allowances::{Allowance, Allowances, Counted},
     config::KycPolicyConfig,
     crypto::{
         data_key::{DataKey, Field, Place},
@@ -66,6 +66,7 @@ pub(crate) struct Kyc {
     pub(crate) users: Users,
     pub(crate) provider: Arc<dyn KycProvider>,
     pub(crate) vault: Vault,
+    pub(crate) allowances: Allowances,
 }
 
 /// A person as the bank needs to know them. Only wallet-service may ask for it.
@@ -83,12 +84,7 @@ enum Verified {
 
 impl Kyc {
     /// What applications for a tier share with it.
-    pub(crate) fn cases(
-        &self,
-        config: &KycPolicyConfig,
-        allowances: Allowances,
-        notices: Notices,
-    ) -> anyhow::Result<Cases> {
+    pub(crate) fn cases(&self, config: &KycPolicyConfig, notices: Notices) -> anyhow::Result<Cases> {
         Ok(Cases {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -96,7 +92,7 @@ impl Kyc {
             vault: self.vault.clone(),
             provider: Arc::clone(&self.provider),
             policies: Arc::new(Policies::load(&config.country, config.dir.as_deref())?),
-            allowances,
+            allowances: self.allowances.clone(),
             notices,
             wake: Arc::default(),
         })
@@ -128,6 +124,10 @@ impl Kyc {
         if let Some(stored) = repo::find(&self.pool, id).await? {
             return self.verified_before(user, &stored, &bvn);
         }
+        // Counted before it is asked, so that no two at once count as one.
+        let mut op = common_db::begin(&self.pool).await?;
+        self.allowances.take_in_op(&mut op, Counted::BvnChecksBy(id), Allowance::BVN_CHECKS).await??;
+        op.commit().await?;
         let claim = BvnClaim { bvn, date_of_birth, first_name: user.first_name, last_name: user.last_name };
         match self.provider.verify_bvn(&claim).await? {
             BvnFinding::Match => self.record(id, claim).await,
@@ -142,6 +142,9 @@ impl Kyc {
         let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
         if let Some(stored) = repo::find(&mut *op, id).await? {
             return self.verified_before(user, &stored, &claim.bvn);
+        }
+        if !user.is_active() {
+            return Err(KycError::Inactive);
         }
         // The provider was asked about names that may have been changed meanwhile.
         if user.first_name != claim.first_name || user.last_name != claim.last_name {

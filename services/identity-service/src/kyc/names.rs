@@ -16,10 +16,21 @@ const WHOLE: u32 = 1000;
 const LEFT_OVER: u32 = 3;
 const MOST_LEFT_OVER: u32 = 9;
 const ONE_TOKEN_AT_MOST: u32 = 70;
+const CLAIMED_IN_DOUBT: u8 = 70;
 const TITLES: [&str; 20] = [
     "mr", "mrs", "ms", "miss", "mallam", "dr", "prof", "engr", "barr", "arc", "chief", "alhaji", "alhaja",
     "hajia", "hajiya", "pastor", "rev", "sir", "lady", "otunba",
 ];
+
+/// How far a registered name is that of who claims the number. What an account's name has beyond the record's, or where either is
+/// hardly written out, is for people to decide: else one account would fit two people, and two initials anybody.
+pub(crate) fn claimed(name: &str, registered: &str) -> u8 {
+    let (told, record) = (tokens(name), tokens(registered));
+    let whole = |names: &[String]| names.iter().filter(|token| token.chars().count() > 1).count();
+    let doubtful = told.len() > record.len() || whole(&told).min(whole(&record)) < 2;
+    let score = score(name, registered);
+    if doubtful { score.min(CLAIMED_IN_DOUBT) } else { score }
+}
 
 /// The same whichever name comes first.
 pub(crate) fn score(one: &str, other: &str) -> u8 {
@@ -125,6 +136,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_fits_two_people_or_anybody_is_for_reviewers() {
+        for (told, registered) in [
+            ("Ada Musa Obi Bello", "Obi Ada"),
+            ("Ada Musa Obi Bello", "Musa Bello"),
+            ("A O", "Obi Ada"),
+            ("A O", "Okafor Amaka"),
+            ("Ada Obi", "A O"),
+        ] {
+            assert!(claimed(told, registered) <= CLAIMED_IN_DOUBT, "{told} {registered}");
+        }
+        assert_eq!(claimed("Ada Obi", "OBI, Ada"), 100);
+        assert!(claimed("Ada Obi", "Obi Ada Chioma") > 90, "the record has a second given name");
+    }
 
     #[test]
     fn order_case_accents_titles_and_signs_make_no_difference() {

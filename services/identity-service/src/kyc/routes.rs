@@ -39,6 +39,7 @@ pub(crate) fn router() -> Routes<AppState> {
         (status = 409, description = "`bvn_taken`, or verified with another number", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`kyc_mismatch`, `kyc_not_found` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Ten checks a day", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "The check cannot be made now; nothing was stored", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

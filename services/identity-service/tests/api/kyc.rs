@@ -45,6 +45,21 @@ async fn nothing_stored(world: &World) {
     assert!(world.events("identity.user.tier_changed").await.is_empty());
 }
 
+/// Whoever may try birthdays without end finds the one of a number.
+#[tokio::test]
+async fn a_number_is_checked_ten_times_a_day() {
+    let (world, _twin) = world().await;
+    let person = world.register(1).await;
+    for day in 1..=10 {
+        let wrong = json!({ "bvn": "22222222229", "dateOfBirth": format!("1990-01-{day:02}") });
+        let refused = world.post_as(&person.access, "/kyc/bvn", &wrong).await;
+        assert_eq!(refused.code(), refusal(422, "kyc_mismatch"));
+    }
+    let right = json!({ "bvn": "22222222221", "dateOfBirth": "1990-01-31" });
+    let refused = world.post_as(&person.access, "/kyc/bvn", &right).await;
+    assert_eq!(refused.code(), refusal(429, "rate_limited"));
+}
+
 #[tokio::test]
 async fn a_match_gives_tier_one_and_is_told_once() {
     let (world, _twin) = world().await;

@@ -82,8 +82,8 @@ async fn a_doubtful_case_of_tier_one_takes_one_person() {
     assert_eq!((&claims["nin"], &claims["bvn"]), (&json!("*******4455"), &Value::Null));
     assert_eq!((&claims["firstName"], &claims["dateOfBirth"]), (&json!("Ada"), &json!(BORN)));
     let check = &review.body["checks"][0];
-    assert_eq!((&check["finding"], &check["nameScore"]), (&json!("partial"), &json!(95)));
-    assert_eq!(review.body["decisions"][1]["nameScore"], 95);
+    assert_eq!((&check["finding"], &check["nameScore"]), (&json!("partial"), &json!(70)));
+    assert_eq!(review.body["decisions"][1]["nameScore"], 70);
     assert_eq!(decide(&world, &reviewer, &id, "approve", &json!({})).await.body["status"], "approved");
     assert_eq!(tier(&world, &person).await, 1);
 }

@@ -162,18 +162,27 @@ impl Cases {
         let mut case = locked;
         let documents = documents::repo::of_cases(&mut *op, &[case.id]).await?;
         let checks = repo::checks(&mut *op, case.id).await?;
-        let on_file = OnFile::of(&numbers::find(&mut *op, case.user).await?);
+        let held = numbers::find(&mut *op, case.user).await?;
+        let on_file = OnFile::of(&held);
         let pieces = pieces(&case, claims, &documents);
         let evidence: Vec<_> = standings(&pieces, &checks, on_file);
         let verdict = if !user.is_active() {
             Verdict::Reject(Reason::AccountInactive)
         } else if !claims.name(&user) {
             Verdict::Reject(Reason::NamesChanged)
-        } else if self.is_taken_in_op(&mut op, &case, &proofs).await? {
-            Verdict::Reject(Reason::NumberTaken)
+        } else if proofs.are_other_than(&held) {
+            // Another application of theirs was decided first, about other numbers.
+            Verdict::Reject(Reason::IdentityMismatch)
         } else {
             let policy = self.policy_of(&case.country)?;
-            decision::decide(self.tier_of(&case)?, policy.names, &evidence)
+            let said = decision::decide(self.tier_of(&case)?, policy.names, &evidence);
+            // That a number is somebody's is told to nobody whom it does not fit.
+            let fits = matches!(said, Verdict::Approve | Verdict::Refer(Reason::ReviewRequired));
+            if fits && self.is_taken_in_op(&mut op, &case, &proofs).await? {
+                Verdict::Reject(Reason::NumberTaken)
+            } else {
+                said
+            }
         };
         let Some(step) = self.apply(&mut case, verdict)? else {
             drop(op);
@@ -260,7 +269,7 @@ fn lowest(evidence: &[(EvidenceKind, Standing)]) -> Option<u8> {
 }
 
 fn scored(report: &Report, name: &str) -> Checked {
-    let name_score = report.registered_name.as_ref().map(|registered| names::score(name, registered));
+    let name_score = report.registered_name.as_ref().map(|registered| names::claimed(name, registered));
     Checked { finding: report.finding, name_score }
 }
 

@@ -29,6 +29,17 @@ pub(crate) struct Proofs {
     nin: Option<numbers::Nin>,
 }
 
+impl Proofs {
+    /// Whether a number of the case is another one than the person is verified with.
+    pub(in crate::kyc) fn are_other_than(&self, held: &numbers::Verified) -> bool {
+        let other = |held: &Option<Vec<u8>>, told: Option<&Vec<u8>>| {
+            held.as_ref().zip(told).is_some_and(|(held, told)| held != told)
+        };
+        other(&held.bvn_lookup, self.bvn.as_ref().map(|bvn| &bvn.lookup))
+            || other(&held.nin_lookup, self.nin.as_ref().map(|nin| &nin.lookup))
+    }
+}
+
 impl Cases {
     pub(crate) async fn proofs(&self, case: &Case, claims: &Claims) -> Result<Proofs, CaseError> {
         let (user, key) = (case.user, self.vault.key(case.user).await?);

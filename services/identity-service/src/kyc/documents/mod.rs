@@ -93,6 +93,8 @@ impl Cases {
         let locked = cases::repo::find_locked_in_op(&mut op, id).await?;
         let mut case = locked.ok_or(CaseError::NotFound)?;
         require_open(&case)?;
+        // Not before what was asked for meanwhile.
+        let now = self.clock.now();
         let before = repo::of_cases(&mut *op, &[id]).await?;
         if before.len() >= MOST {
             return Err(CaseError::Full);

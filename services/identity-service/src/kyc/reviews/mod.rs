@@ -37,6 +37,7 @@ use super::{
     claims::Claims,
     documents::{self, repo::Document},
     evidence::EvidenceKind,
+    numbers,
 };
 use crate::{
     SERVICE_NAME,
@@ -189,6 +190,9 @@ impl Cases {
         }
         if !claims.name(user) {
             return Err(CaseError::NamesChanged);
+        }
+        if proofs.are_other_than(&numbers::find(&mut **op, case.user).await?) {
+            return Err(CaseError::OtherThanVerified("number"));
         }
         if self.is_taken_in_op(op, case, proofs).await? { Err(CaseError::NumberTaken) } else { Ok(()) }
     }
