@@ -309,3 +309,14 @@ fn an_older_release_is_understood_as_long_as_its_secret_is_there() {
     world.clock.advance(TimeDelta::seconds(60));
     assert_eq!(wallet.verify(&token), None);
 }
+
+/// The root of a volume, a folder of another owner: what cannot be looked at is nobody's keys, and hides nobody else's.
+#[test]
+fn an_entry_that_cannot_be_looked_at_hides_no_keys() {
+    let world = World::new();
+    let (admin, wallet) = (world.service(ADMIN), world.service(WALLET));
+    let lost = world.folder("lost+found");
+    std::os::unix::fs::symlink(&lost, &lost).unwrap();
+    let token = call(&admin, WALLET);
+    assert_eq!(wallet.verify(&token).as_deref(), Some(ADMIN));
+}

@@ -136,7 +136,11 @@ fn published(folder: &Path) -> anyhow::Result<Vec<Published>> {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 continue;
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            // One entry that cannot be looked at does not hide the keys of the others.
+            Err(error) => {
+                tracing::error!(service, %error, "the keys of a service cannot be looked at");
+                continue;
+            }
         };
         let changed = (about.mtime(), about.mtime_nsec());
         files.push(Published { service, path, inode: about.ino(), changed });
