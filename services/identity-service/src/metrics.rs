@@ -33,8 +33,16 @@ const LOGIN_OUTCOMES: [&str; 7] = [
     "error",
 ];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
-const END_REASONS: [&str; 7] =
-    ["logout", "ended", "reuse", "password_changed", "deactivated", "erased", "device_revoked"];
+const END_REASONS: [&str; 8] = [
+    "logout",
+    "ended",
+    "reuse",
+    "password_changed",
+    "deactivated",
+    "erased",
+    "device_revoked",
+    "too_many",
+];
 const MASTER_KEY_OPERATIONS: [&str; 2] = ["wrap", "unwrap"];
 const MASTER_KEY_OUTCOMES: [&str; 3] = ["ok", "unavailable", "refused"];
 const ERASURE_STEPS: [&str; 2] = ["erased", "forgotten"];
@@ -53,7 +61,7 @@ pub(crate) fn register() {
     describe_counter!(ACCOUNTS_LOCKED, "Accounts at which strangers wait because too many sign-ins failed.");
     describe_counter!(
         SOURCES_BLOCKED,
-        "Addresses that wait because too many accounts were tried from there."
+        "Addresses that wait because sign-ins at many accounts have failed from there."
     );
     describe_counter!(
         MASTER_KEY_CALLS,

@@ -178,6 +178,7 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<UserPasswordChanged>(),
         Contract::of::<SessionEnded>(),
         Contract::of::<UserLocked>(),
+        Contract::of::<SourceBlocked>(),
         Contract::of::<ApiKeyCreated>(),
         Contract::of::<ApiKeyRotated>(),
         Contract::of::<ApiKeyRevoked>(),

@@ -41,9 +41,9 @@ pub struct UserSnapshot {
 events! { Topic::User, UserSnapshot, "user", user_id:
     /// Somebody registered.
     UserRegistered = "identity.user.registered";
-    /// A person reached a KYC tier.
+    /// A bank verification number is this person's from now on. What it changed of the tier is told by `identity.user.tier_changed`.
     UserVerified = "identity.user.verified";
-    /// Profile, contacts, roles or status changed.
+    /// Profile, contacts, roles, tier or status changed.
     UserUpdated = "identity.user.updated";
     /// A person has closed their account. `identity.user.updated` stands beside it, with the status.
     UserDeactivated = "identity.user.deactivated";
@@ -84,8 +84,8 @@ pub struct TierChangeSnapshot {
 }
 
 events! { Topic::User, TierChangeSnapshot, "user", user_id:
-    /// The KYC tier of a person is another one from now on. It stands beside `identity.user.verified`, which tells who they are and
-    /// that something was verified.
+    /// The KYC tier of a person is another one from now on. It stands beside `identity.user.verified` where a bank verification number
+    /// was verified, and beside `identity.user.updated` otherwise; either tells who they are.
     UserTierChanged = "identity.user.tier_changed";
 }
 
@@ -171,6 +171,30 @@ pub struct UserLockSnapshot {
 events! { Topic::User, UserLockSnapshot, "user", user_id:
     /// Somebody tries to sign in as this person: for a while nobody does so from an address where the person has not been before.
     UserLocked = "identity.user.locked";
+}
+
+/// An address from which sign-ins at many accounts have failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceBlockedSnapshot {
+    /// A keyed hash of the address, or of its network where it is of IPv6: the same for the same address as long as the deployment
+    /// keeps its key.
+    #[schemars(example = &"5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")]
+    pub source_hash: String,
+    /// Failed sign-ins without an hour between.
+    #[schemars(example = 50)]
+    pub failures: i32,
+    /// E-mail addresses and phone numbers at which they were, whether anybody has them or not.
+    #[schemars(example = 48)]
+    pub accounts: i32,
+    pub blocked_at: DateTime<Utc>,
+    /// At accounts that have not signed in from there before.
+    pub blocked_until: DateTime<Utc>,
+}
+
+events! { Topic::User, SourceBlockedSnapshot, "source", source_hash:
+    /// Somebody tries passwords at many accounts from one address, which waits from now on.
+    SourceBlocked = "identity.security.source_blocked";
 }
 
 /// What a machine of a person may do for them. Neither the name that they gave it nor anything of its secret leaves identity-service.

@@ -13,11 +13,14 @@ use super::chain::{Record, Reference};
 /// Names, email addresses, phone numbers and what people write about a payment are not among them. `reason` is what
 /// staff give for an act of theirs.
 const KEPT: &[&str] = &[
+    "accounts",
     "action",
     "amount",
     "assigneeId",
     "balanceAfter",
     "bankCode",
+    "blockedAt",
+    "blockedUntil",
     "captured",
     "caseId",
     "ceiling",
@@ -77,6 +80,7 @@ const KEPT: &[&str] = &[
     "roles",
     "sequence",
     "sessionId",
+    "sourceHash",
     "status",
     "ticketId",
     "tier",
@@ -178,8 +182,9 @@ mod tests {
         Actor,
         contracts::{
             Amount, EntrySnapshot, KycCaseSnapshot, KycEvidenceViewSnapshot, PasswordChangeSnapshot,
-            SessionEndSnapshot, TierChangeSnapshot, TransactionSnapshot, UserLockSnapshot, UserSnapshot,
-            VirtualAccountSnapshot, WalletBoundsSnapshot, WebhookEndpointSnapshot, WebhookResendSnapshot,
+            SessionEndSnapshot, SourceBlockedSnapshot, TierChangeSnapshot, TransactionSnapshot,
+            UserLockSnapshot, UserSnapshot, VirtualAccountSnapshot, WalletBoundsSnapshot,
+            WebhookEndpointSnapshot, WebhookResendSnapshot,
         },
     };
     use common_utils::{ids, money::Currency};
@@ -333,6 +338,13 @@ mod tests {
             refused_until: at,
         };
         let locked = UserLockSnapshot { user_id: id, failures: 20, locked_at: at, locked_until: at };
+        let blocked = SourceBlockedSnapshot {
+            source_hash: "5f70bf18".to_owned(),
+            failures: 50,
+            accounts: 48,
+            blocked_at: at,
+            blocked_until: at,
+        };
         let whole = |data: Value| {
             let details = Record::of(&event(&data)).unwrap().details;
             assert_eq!(Value::Object(details), data);
@@ -346,6 +358,7 @@ mod tests {
         whole(serde_json::to_value(&resend).unwrap());
         whole(serde_json::to_value(&session).unwrap());
         whole(serde_json::to_value(&locked).unwrap());
+        whole(serde_json::to_value(&blocked).unwrap());
     }
 
     #[test]

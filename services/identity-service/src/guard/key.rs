@@ -3,7 +3,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use common_utils::crypto::{keyed_hash, sealing::KeyFile};
+use common_utils::{
+    crypto::{keyed_hash, sealing::KeyFile},
+    ids::UserId,
+};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const PURPOSE: &str = "wallet-platform/sign-in-failures/v1";
@@ -39,9 +43,21 @@ impl Keys {
         self.hash(&[b"source", &source_bytes(source)])
     }
 
-    /// A place where somebody has signed in.
-    pub(crate) fn place(&self, identifier: &str, source: Option<IpAddr>) -> Key {
+    /// A place where the owner of an account has signed in. It ends with the account: who has the address or number next begins anew.
+    /// That of nobody's account is written by nobody.
+    pub(crate) fn place(&self, owner: Option<UserId>, source: Option<IpAddr>) -> Key {
+        let owner = owner.map_or(Uuid::nil(), |owner| owner.uuid());
+        self.hash(&[b"place-of", &source_bytes(source), owner.as_bytes()])
+    }
+
+    /// The same as the release before wrote it. Those places are forgotten 90 days after the last of its instances.
+    pub(crate) fn place_of_before(&self, identifier: &str, source: Option<IpAddr>) -> Key {
         self.hash(&[b"place", &source_bytes(source), identifier.as_bytes()])
+    }
+
+    /// That the owner was told of those who guess.
+    pub(crate) fn told(&self, owner: UserId) -> Key {
+        self.hash(&[b"told", owner.uuid().as_bytes()])
     }
 
     fn hash(&self, parts: &[&[u8]]) -> Key {
@@ -71,6 +87,9 @@ mod tests {
         assert_eq!(source("203.0.113.1"), source("::ffff:203.0.113.1"));
         assert_ne!(keys.source(None), source("203.0.113.1"));
         assert_ne!(keys.identifier("a"), keys.pair("a", None));
-        assert_ne!(keys.place("a", None), keys.pair("a", None));
+        assert_ne!(keys.place_of_before("a", None), keys.pair("a", None));
+        let (one, other) = (Some(UserId::new()), Some(UserId::new()));
+        assert_ne!(keys.place(one, None), keys.place(other, None));
+        assert_ne!(keys.place(None, None), keys.place_of_before("", None));
     }
 }

@@ -57,6 +57,20 @@ impl Message {
         Self::new(Kind::PasswordChanged, to, "Your password was changed", text, now + WORTH_READING)
     }
 
+    /// Somebody else guesses, at places that are new to the account.
+    pub(crate) fn sign_ins_fail(to: &Identifier, knows_password: bool, now: DateTime<Utc>) -> Self {
+        let (what, then) = if knows_password {
+            ("has your password and tries to guess your second factor", "Set another password now")
+        } else {
+            ("tries to guess your password", "If you use the password anywhere else, set another one")
+        };
+        let text = format!(
+            "Somebody {what}. They have to wait between two tries. Where you have signed in before you sign in as always; in a new \
+             place you may have to wait for up to 15 minutes, or reset your password to come in at once. {then}."
+        );
+        Self::new(Kind::SignInsFail, to, "Somebody tries to sign in as you", text, now + WORTH_READING)
+    }
+
     /// To the address or number that was replaced.
     pub(crate) fn contact_changed(old: &Identifier, now: DateTime<Utc>) -> Self {
         let what = match old {

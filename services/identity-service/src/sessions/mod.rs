@@ -36,7 +36,9 @@ use common_utils::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    SERVICE_NAME, metrics,
+    SERVICE_NAME,
+    guard::Guard,
+    metrics,
     users::{entity::User, error::UserError, repo as users_repo},
 };
 pub(crate) use access::{AccessToken, AccessTokens, IssuedTokens, Signer};
@@ -61,6 +63,7 @@ const MOST_OPEN: i64 = 100;
 pub(crate) struct Sessions {
     pub(crate) pool: PgPool,
     pub(crate) clock: SharedClock,
+    pub(crate) guard: Guard,
     pub(crate) access: AccessTokens,
     pub(crate) lifetime: TimeDelta,
 }
@@ -139,7 +142,12 @@ impl Sessions {
         self.access.issue(user, &session, now)
     }
 
-    pub(crate) async fn refresh(&self, token: &RefreshToken) -> Result<IssuedTokens, SessionError> {
+    /// The session is used here and with this from now on, and here its owner is at home: nobody else has the token.
+    pub(crate) async fn refresh(
+        &self,
+        token: &RefreshToken,
+        origin: &Origin,
+    ) -> Result<IssuedTokens, SessionError> {
         let mut op = common_db::begin(&self.pool).await?;
         let session = repo::find_locked_in_op(&mut op, token).await?.ok_or(SessionError::Invalid)?;
         let stored = repo::find_token_in_op(&mut op, token).await?.ok_or(SessionError::Invalid)?;
@@ -148,7 +156,7 @@ impl Sessions {
             Decision::Rotate => {
                 let successor = RefreshToken::random();
                 let sealed = token.seal(&successor)?;
-                repo::rotate_in_op(&mut op, &session, &successor, &sealed, now).await?;
+                repo::rotate_in_op(&mut op, &session, (&successor, &sealed), origin, now).await?;
                 successor
             }
             Decision::Repeat { sealed_successor } => token.unseal(&sealed_successor)?,
@@ -161,6 +169,7 @@ impl Sessions {
             return Err(SessionError::Inactive);
         }
         let access = self.access.issue(&user, &session, now)?;
+        self.guard.welcome_in_op(&mut op, &user, origin).await?;
         op.commit().await?;
         Ok(IssuedTokens { access, refresh: successor })
     }

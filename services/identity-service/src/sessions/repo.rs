@@ -181,20 +181,25 @@ pub(crate) async fn find_token_in_op(op: &mut Op, token: &RefreshToken) -> sqlx:
     .await
 }
 
-/// Puts `successor` in force in the place of the session's last token, and forgets the successor before.
+/// Puts `successor` in force in the place of the session's last token, and forgets the successor before. What the client does not tell
+/// of itself stays as it was.
 pub(crate) async fn rotate_in_op(
     op: &mut Op,
     session: &Session,
-    successor: &RefreshToken,
-    sealed: &[u8],
+    (successor, sealed): (&RefreshToken, &[u8]),
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let generation = session.generation.saturating_add(1);
     sqlx::query!(
-        "UPDATE sessions SET generation = $2, last_used_at = $3 WHERE id = $1",
+        "UPDATE sessions
+         SET generation = $2, last_used_at = $3, device = coalesce($4, device), address = coalesce($5, address)
+         WHERE id = $1",
         session.id.uuid(),
         generation,
         now,
+        origin.device.as_ref().map(Device::as_str),
+        origin.address.map(|address| address.to_string()),
     )
     .execute(&mut **op)
     .await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::{AccessToken, IssuedTokens, error::SessionError, token::RefreshToken};
+use super::{AccessToken, IssuedTokens, Origin, error::SessionError, token::RefreshToken};
 use crate::app::AppState;
 
 /// An access token for the calls, and a refresh token for the next access token.
@@ -107,10 +107,11 @@ pub(crate) fn router() -> Routes<AppState> {
 async fn refresh(
     State(state): State<AppState>,
     _: Anybody<ProvedByContent>,
+    origin: Origin,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<Json<TokensAnswer>, Problem> {
     let token = request.token().ok_or(SessionError::Invalid)?;
-    let tokens = state.sessions.refresh(&token).await?;
+    let tokens = state.sessions.refresh(&token, &origin).await?;
     Ok(Json(TokensAnswer { tokens: tokens.into() }))
 }
 

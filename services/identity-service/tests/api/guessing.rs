@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use common_utils::telemetry;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -87,6 +88,115 @@ async fn strangers_lock_themselves_out_and_not_the_owner() {
     assert_eq!(log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await.status, 200);
 }
 
+/// Strangers at ever new addresses take each chance there is, from then on until the owner is in.
+#[tokio::test]
+async fn an_owner_at_a_new_place_comes_in_while_strangers_go_on() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    let mut strangers = 0_u32;
+    let mut guess = async || {
+        strangers += 1;
+        let address = format!("203.0.{}.{}", strangers / 250, strangers % 250);
+        log_in_from(&world, &address, &person.email, "wrong").await
+    };
+    // Until they wait as long as anybody does.
+    loop {
+        let told = guess().await;
+        let wait = if told.status == 429 { waits(&told) } else { 0 };
+        if wait == 900 {
+            break;
+        }
+        world.advance(i64::try_from(wait).unwrap());
+    }
+    world.advance(300);
+    assert_eq!(waits(&log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await), 600);
+    for _ in 0..9 {
+        world.advance(60);
+        guess().await;
+        // Who asks again waits for the same moment.
+        waits(&log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await);
+    }
+    world.advance(60);
+    assert_eq!(guess().await.status, 401, "they are first, and have everybody wait again");
+    assert_eq!(waits(&log_in_from(&world, "198.51.100.2", &person.email, PASSWORD).await), 900);
+    assert_eq!(log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_is_still_signed_in_is_at_home_where_they_go() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    for stranger in 0..20 {
+        let address = format!("203.0.113.{stranger}");
+        assert_eq!(log_in_from(&world, &address, &person.email, "wrong").await.status, 401);
+    }
+    waits(&log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await);
+    let refresh = world
+        .request(Method::POST, "/api/v1/identity/refresh")
+        .header("x-forwarded-for", "198.51.100.1")
+        .json(&json!({ "refreshToken": person.refresh }));
+    assert_eq!(answer(refresh).await.status, 200);
+    assert_eq!(log_in_from(&world, "198.51.100.1", &person.email, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_owner_is_told_of_those_who_go_on_guessing_once_a_day() {
+    let (world, mailbox) = mailbox::world().await;
+    let person = world.register(1).await;
+    let attack = async |run: u32| {
+        for stranger in 0..50 {
+            if stranger >= 20 {
+                world.advance(900);
+            }
+            let address = format!("203.0.{run}.{stranger}");
+            assert_eq!(log_in_from(&world, &address, &person.email, "wrong").await.status, 401, "{address}");
+        }
+    };
+    attack(1).await;
+    let text = mailbox.newest(&person.email, 2).await;
+    assert!(text.contains("tries to guess your password") && text.contains("reset your password"), "{text}");
+    let told = world.events("identity.user.locked").await;
+    let failures: Vec<&Value> = told.iter().map(|event| &event["data"]["failures"]).collect();
+    assert_eq!(failures, [&json!(20), &json!(50)]);
+    assert_eq!(told[1]["data"]["lockedUntil"], "2026-03-01T19:45:00Z", "a quarter of an hour");
+    // The owner comes in, which ends the count, and they begin anew.
+    assert_eq!(world.log_in(&person.email, PASSWORD).await.status, 200);
+    attack(2).await;
+    assert_eq!(world.events("identity.user.locked").await.len(), 4);
+    let written = async || {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM notices WHERE kind = 'sign_ins_fail'")
+            .fetch_one(&world.db.pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!(written().await, 1, "within a day");
+    assert_eq!(world.log_in(&person.email, PASSWORD).await.status, 200);
+    world.advance(10 * 3_600);
+    attack(3).await;
+    assert_eq!(written().await, 2);
+}
+
+/// Whoever has the address of somebody else, and gives it up, has left them nothing by which to come in where others wait.
+#[tokio::test]
+async fn places_of_an_account_that_is_no_more_are_nobodys() {
+    let world = World::start().await;
+    let squatter = world.register(1).await;
+    assert_eq!(log_in_from(&world, "203.0.113.50", &squatter.email, PASSWORD).await.status, 200);
+    let erase = world
+        .request(Method::DELETE, "/api/v1/identity/me")
+        .bearer_auth(&squatter.access)
+        .json(&json!({ "currentPassword": PASSWORD }));
+    assert_eq!(answer(erase).await.status, 200);
+    world.advance(60);
+    let person = world.register(1).await;
+    for stranger in 0..20 {
+        let address = format!("203.0.113.{stranger}");
+        assert_eq!(log_in_from(&world, &address, &person.email, "wrong").await.status, 401);
+    }
+    waits(&log_in_from(&world, "203.0.113.50", &person.email, PASSWORD).await);
+    assert_eq!(world.log_in(&person.email, PASSWORD).await.status, 200);
+}
+
 #[tokio::test]
 async fn where_somebody_registered_they_are_at_home() {
     let world = World::start().await;
@@ -137,6 +247,62 @@ async fn one_source_at_many_accounts_waits_at_those_that_are_new_to_it() {
     assert_eq!(waits(&log_in_from(&world, "203.0.113.1", &elsewhere.email, PASSWORD).await), 60);
     assert_eq!(log_in_from(&world, "203.0.113.1", &at_home.email, PASSWORD).await.status, 200);
     assert_eq!(log_in_from(&world, "203.0.113.2", &elsewhere.email, PASSWORD).await.status, 200);
+}
+
+/// How often this process has counted the series.
+async fn counted(world: &World, series: &str) -> f64 {
+    let page = world.get("/metrics", None).await.body;
+    let page = page.as_str().unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix(series));
+    line.unwrap_or_else(|| panic!("{series} is not in\n{page}")).trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn many_accounts_from_one_source_are_told_of_and_the_address_is_not() {
+    const BLOCKED: &str = "wallet_identity_sources_blocked_total{service=\"identity\"}";
+    telemetry::metrics::install().unwrap();
+    let world = World::start().await;
+    let before = counted(&world, BLOCKED).await;
+    // What succeeds in between is no failure, and where somebody signed in they are at home.
+    let person = world.register(1).await;
+    assert_eq!(log_in_from(&world, "203.0.113.1", &person.email, PASSWORD).await.status, 200);
+    for victim in 0..50 {
+        assert!(world.events("identity.security.source_blocked").await.is_empty(), "{victim}");
+        let identifier = format!("victim{}@example.com", victim.min(47));
+        assert_eq!(log_in_from(&world, "203.0.113.1", &identifier, "Summer2026!").await.status, 401);
+    }
+    let blocked = world.events("identity.security.source_blocked").await;
+    assert_eq!(blocked.len(), 1);
+    let hash = blocked[0]["data"]["sourceHash"].as_str().unwrap();
+    let expected = json!({
+        "sourceHash": hash, "failures": 50, "accounts": 48,
+        "blockedAt": "2026-03-01T12:00:00Z", "blockedUntil": "2026-03-01T12:01:00Z",
+    });
+    assert_eq!(blocked[0]["data"], expected);
+    assert_eq!(blocked[0]["subject"], format!("source/{hash}"));
+    assert!(hash.len() == 64 && !blocked[0].to_string().contains("203.0.113.1"), "{}", blocked[0]);
+    // Other tests of this process may count, too.
+    assert!(counted(&world, BLOCKED).await > before);
+    // It goes on as often as it may, and is told of once.
+    world.advance(60);
+    assert_eq!(log_in_from(&world, "203.0.113.1", "victim50@example.com", "Summer2026!").await.status, 401);
+    assert_eq!(world.events("identity.security.source_blocked").await.len(), 1);
+}
+
+/// Somebody without an idea of their own password, however long they try, is no attack on many.
+#[tokio::test]
+async fn many_failures_at_few_accounts_are_no_stuffing() {
+    let world = World::start().await;
+    let mut failed = 0;
+    while failed < 50 {
+        for account in 0..5 {
+            let identifier = format!("mine{account}@example.com");
+            let tried = log_in_from(&world, "203.0.113.1", &identifier, "wrong").await;
+            failed += u32::from(tried.status == 401);
+        }
+        world.advance(300);
+    }
+    assert!(world.events("identity.security.source_blocked").await.is_empty());
 }
 
 #[tokio::test]

@@ -42,12 +42,20 @@ async fn each_place_is_listed_with_its_device_and_address() {
         &[("user-agent", "Phone\t/1.0 \u{202e}x"), ("x-forwarded-for", "6.6.6.6, 102.89.23.4")],
     )
     .await;
+    let at_first = &sessions(&world, &phone.access).await[0];
+    let where_from = (&at_first["device"], &at_first["ip"], &at_first["lastUsedAt"]);
+    assert_eq!(where_from, (&json!("Phone/1.0 x"), &json!("102.89.23.4"), &json!("2026-03-01T12:01:00Z")));
     world.advance(60);
-    assert_eq!(world.refresh(&phone.refresh).await.status, 200);
+    let refresh = world
+        .request(Method::POST, "/api/v1/identity/refresh")
+        .header("user-agent", "Phone/1.1")
+        .header("x-forwarded-for", "197.210.5.6")
+        .json(&json!({ "refreshToken": phone.refresh }));
+    assert_eq!(answer(refresh).await.status, 200);
     let listed = sessions(&world, &phone.access).await;
     let expected = json!({
         "id": phone.session(), "createdAt": "2026-03-01T12:01:00Z", "lastUsedAt": "2026-03-01T12:02:00Z",
-        "expiresAt": "2026-03-08T12:01:00Z", "device": "Phone/1.0 x", "ip": "102.89.23.4", "current": true,
+        "expiresAt": "2026-03-08T12:01:00Z", "device": "Phone/1.1", "ip": "197.210.5.6", "current": true,
     });
     assert_eq!(listed[0], expected);
     assert_eq!(listed.len(), 2, "and not a stranger's");
