@@ -2,7 +2,9 @@
 //! the rest. Who would wait long for a turn is refused instead.
 //!
 //! Hashes of bcrypt are verified, too: people who come from another system bring them. `is_outdated` says of these, and of those
-//! with another cost than today's, that they are to be made anew from a password that was right.
+//! with another cost than today's, that they are to be made anew from a password that was right. As long as there are any, a check
+//! of a hash of bcrypt takes longer than one of argon2id, and would show who was brought in: `verify_alike` has each refusal do the
+//! same work, one argon2id and one bcrypt of the highest cost that is stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,18 +76,27 @@ impl Passwords {
 
     /// Whether the password is the one that was hashed. Without a hash it is wrong, after the same work.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError> {
-        let argon2 = self.argon2.clone();
-        let exists = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.decoy.to_string());
+        self.verify_alike(password, hash, None).await
+    }
+
+    /// The same, where some have hashes of bcrypt, of this cost at the most: a refusal does the same work whoever is refused.
+    pub async fn verify_alike(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+        highest_bcrypt: Option<u32>,
+    ) -> Result<bool, PasswordError> {
+        let (argon2, decoy) = (self.argon2.clone(), Arc::clone(&self.decoy));
         self.work(move || {
-            if is_bcrypt(&hash) {
-                return bcrypt::verify(password.expose_secret(), &hash)
-                    .map_err(|error| PasswordError::Failed(error.to_string()));
+            let password = password.expose_secret();
+            let checked = hash.as_deref().unwrap_or(&decoy);
+            if check(&argon2, password, checked)? && hash.is_some() {
+                return Ok(true);
             }
-            let parsed =
-                PasswordHash::new(&hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
-            let matches = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
-            Ok(matches && exists)
+            for decoy in left_to_do(checked, highest_bcrypt, &decoy) {
+                check(&argon2, password, &decoy)?;
+            }
+            Ok(false)
         })
         .await
     }
@@ -118,10 +129,41 @@ impl Passwords {
     }
 }
 
+fn check(argon2: &Argon2<'_>, password: &str, hash: &str) -> Result<bool, PasswordError> {
+    let failed = |error: &dyn std::fmt::Display| PasswordError::Failed(error.to_string());
+    if is_bcrypt(hash) {
+        return bcrypt::verify(password, hash).map_err(|error| failed(&error));
+    }
+    let parsed = PasswordHash::new(hash).map_err(|error| failed(&error))?;
+    Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
+}
+
+/// Hashes that a refusal is to check beside the one that it has checked. A step of the cost doubles the work of bcrypt, so the costs
+/// from one to below another one make up for the difference of the two.
+fn left_to_do(checked: &str, highest_bcrypt: Option<u32>, argon2_decoy: &str) -> Vec<String> {
+    let Some(highest) = highest_bcrypt else { return Vec::new() };
+    match bcrypt_cost(checked) {
+        Some(cost) => {
+            (cost..highest).map(bcrypt_decoy).chain(std::iter::once(argon2_decoy.to_owned())).collect()
+        }
+        None => vec![bcrypt_decoy(highest)],
+    }
+}
+
+/// A hash of bcrypt of this cost, of a password that nobody knows.
+fn bcrypt_decoy(cost: u32) -> String {
+    format!("$2b${cost:02}$CCCCCCCCCCCCCCCCCCCCC................................")
+}
+
+/// None for what is no hash of bcrypt.
+pub fn bcrypt_cost(hash: &str) -> Option<u32> {
+    let parts = hash.parse::<bcrypt::HashParts>().ok();
+    parts.filter(|_| is_bcrypt(hash)).map(|parts| parts.get_cost())
+}
+
 /// Whether it is a hash of bcrypt that `verify` takes, of a cost at which it ends within a few seconds.
 pub fn is_bcrypt_within(hash: &str, highest_cost: u32) -> bool {
-    let parts = hash.parse::<bcrypt::HashParts>();
-    is_bcrypt(hash) && parts.is_ok_and(|parts| (4..=highest_cost).contains(&parts.get_cost()))
+    bcrypt_cost(hash).is_some_and(|cost| (4..=highest_cost).contains(&cost))
 }
 
 /// Whether it is a hash of argon2id that `verify` takes, of no more than this cost.
@@ -182,6 +224,34 @@ mod tests {
         assert!(passwords.verify("U*U".into(), Some(published.to_owned())).await.unwrap());
         assert!(!is_bcrypt_within(&hash.replace("$04$", "$15$"), 14), "it would take seconds");
         assert!(!is_bcrypt_within("$2b$04$short", 14) && !is_bcrypt_within("$1$abc$def", 14));
+    }
+
+    /// Who is not there, who has a hash of today's, and who brought one from elsewhere are refused after the same work.
+    #[tokio::test]
+    async fn every_refusal_does_the_same_work() {
+        let passwords = Passwords::new(64, 1).unwrap();
+        let today = passwords.hash("correct horse".into()).await.unwrap();
+        let (cheap, dear) =
+            (bcrypt::hash("correct horse", 4).unwrap(), bcrypt::hash("correct horse", 6).unwrap());
+        // Checks of argon2id, and rounds of bcrypt.
+        let work = |hash: &str| {
+            let checks = left_to_do(hash, Some(6), &passwords.decoy);
+            let all: Vec<&str> = checks.iter().map(String::as_str).chain([hash]).collect();
+            let rounds = all.iter().filter_map(|hash| bcrypt_cost(hash)).map(|cost| 1_u64 << cost).sum();
+            (all.iter().filter(|hash| bcrypt_cost(hash).is_none()).count(), rounds)
+        };
+        for hash in [passwords.decoy.as_ref(), &today, &cheap, &dear] {
+            assert_eq!(work(hash), (1, 64_u64), "{hash}");
+        }
+        for hash in [None, Some(today), Some(cheap), Some(dear)] {
+            let wrong = passwords.verify_alike("battery staple".into(), hash.clone(), Some(6)).await;
+            assert!(!wrong.unwrap(), "{hash:?}");
+            let right = passwords.verify_alike("correct horse".into(), hash.clone(), Some(6)).await;
+            assert_eq!(right.unwrap(), hash.is_some(), "{hash:?}");
+        }
+        assert!(left_to_do(&passwords.decoy, None, &passwords.decoy).is_empty());
+        // Each decoy is a hash, and costs what it says.
+        assert_eq!((4..=12).map(bcrypt_decoy).filter_map(|hash| bcrypt_cost(&hash)).sum::<u32>(), 72);
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use common_utils::{
 use crate::{
     allowances::Allowances,
     api_keys::ApiKeys,
-    auth::{Auth, policy::PasswordPolicy},
+    auth::{Auth, ImportedHashes, policy::PasswordPolicy},
     codes::Codes,
     config::Config,
     contacts::Contacts,
@@ -195,6 +195,7 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
             sessions: self.sessions.clone(),
             passwords: self.passwords.clone(),
+            imported: ImportedHashes::new(self.pool.clone(), Arc::clone(&self.clock)),
             policy: self.policy,
             codes: self.codes.clone(),
             notices: self.notices.clone(),

@@ -1,6 +1,7 @@
 //! Registering and logging in with a password. Who has a second factor is asked for it afterwards (`factors`).
 
 pub(crate) mod error;
+mod imported;
 pub(crate) mod policy;
 mod repo;
 pub(crate) mod routes;
@@ -35,6 +36,7 @@ use crate::{
     },
 };
 use error::AuthError;
+pub(crate) use imported::ImportedHashes;
 use policy::PasswordPolicy;
 use repo::Credential;
 
@@ -44,6 +46,7 @@ pub(crate) struct Auth {
     pub(crate) clock: SharedClock,
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
+    pub(crate) imported: ImportedHashes,
     pub(crate) policy: PasswordPolicy,
     pub(crate) codes: Codes,
     pub(crate) notices: Notices,
@@ -219,7 +222,8 @@ impl Auth {
         password: SecretString,
     ) -> Result<Option<LoggedIn>, AuthError> {
         let (known, hash) = found.map(|found| (found.user_id, found.hash)).unzip();
-        let matches = self.passwords.verify(password.clone(), hash.clone()).await?;
+        let dearest = self.imported.highest_cost().await?;
+        let matches = self.passwords.verify_alike(password.clone(), hash.clone(), dearest).await?;
         let Some((id, hash)) = known.zip(hash).filter(|_| matches) else {
             tracing::warn!(user_id = known.map(tracing::field::display), "login refused");
             return Err(AuthError::InvalidCredentials);

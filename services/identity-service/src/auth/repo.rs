@@ -53,3 +53,10 @@ pub(crate) async fn rehash(pool: &PgPool, user: UserId, old: &str, new: &str) ->
     .await?;
     Ok(())
 }
+
+/// The highest cost of the hashes of bcrypt that are stored, as it stands in them.
+pub(crate) async fn highest_bcrypt(pool: &PgPool) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(r#"SELECT max(substr(hash, 5, 2)) FROM password_credentials WHERE hash LIKE '$2%'"#)
+        .fetch_one(pool)
+        .await
+}
