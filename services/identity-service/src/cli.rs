@@ -31,6 +31,7 @@ use crate::{
     factors::{self, error::FactorError},
     import::Import,
     notices::{self, Notices, config::NoticeConfig},
+    suspension::{Suspend, Unsuspend},
     users::{
         Identifier, PersonName, Users,
         entity::{NewUser, Outcome},
@@ -47,6 +48,12 @@ pub enum UsersCommand {
     CreateStaff(CreateStaff),
     /// Give a role to somebody who has an account.
     GrantRole(GrantRole),
+    /// Take a role away from a member of staff.
+    RevokeRole(RevokeRole),
+    /// Shut somebody's account, whatever its owner wants.
+    Suspend(Suspend),
+    /// Open an account again that was suspended.
+    Unsuspend(Unsuspend),
     /// Open an account again that its owner deactivated.
     Reactivate(Reactivate),
     /// Take all second factors from somebody who has lost them.
@@ -77,6 +84,15 @@ pub struct CreateStaff {
 
 #[derive(Debug, Args)]
 pub struct GrantRole {
+    #[arg(long)]
+    email: Email,
+    /// support, compliance, finance or admin
+    #[arg(long, value_parser = staff_role)]
+    role: Role,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeRole {
     #[arg(long)]
     email: Email,
     /// support, compliance, finance or admin
@@ -123,6 +139,20 @@ struct Report {
     exit: u8,
 }
 
+impl From<(String, u8)> for Report {
+    fn from((message, exit): (String, u8)) -> Self {
+        Self { message, exit }
+    }
+}
+
+/// What the service itself works with.
+async fn state(users: Users, env: &Env) -> anyhow::Result<AppState> {
+    let config = Config::from_env(env)?;
+    vault::require_keys(&users.pool, &config.keys_dir, config.kms.as_ref()).await?;
+    let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&users.clock))?;
+    AppState::new(&config, &users.pool, services, users.clock)
+}
+
 impl UsersCommand {
     /// Runs the command on the database that the service uses.
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
@@ -132,6 +162,9 @@ impl UsersCommand {
         let report = match self {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,
+            Self::RevokeRole(command) => command.run(&users).await?,
+            Self::Suspend(command) => command.run(&state(users, env).await?.suspensions).await?.into(),
+            Self::Unsuspend(command) => command.run(&state(users, env).await?.suspensions).await?.into(),
             Self::Reactivate(command) => command.run(&users).await?,
             Self::ResetFactors(command) => command.run(&users, env).await?,
             Self::Erase(command) => command.run(users, env).await?,
@@ -192,6 +225,21 @@ impl GrantRole {
     }
 }
 
+impl RevokeRole {
+    async fn run(self, users: &Users) -> anyhow::Result<Report> {
+        let (email, role) = (self.email.as_str().to_owned(), self.role.name());
+        match users.revoke_role(&Identifier::Email(self.email), self.role).await {
+            Ok(Outcome::Executed) => Ok(Report { message: format!("{email} is no longer {role}"), exit: 0 }),
+            Ok(Outcome::AlreadyApplied) => Ok(Report { message: format!("{email} is not {role}"), exit: 0 }),
+            Err(UserError::NotFound) => Ok(Report {
+                message: format!("there is no account with the e-mail address {email}"),
+                exit: 4,
+            }),
+            Err(error) => Err(error).context("the role could not be taken away"),
+        }
+    }
+}
+
 impl ResetFactors {
     async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
@@ -237,11 +285,7 @@ impl Reactivate {
 impl Erase {
     async fn run(self, users: Users, env: &Env) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
-        let config = Config::from_env(env)?;
-        vault::require_keys(&users.pool, &config.keys_dir, config.kms.as_ref()).await?;
-        let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&users.clock))?;
-        let state = AppState::new(&config, &users.pool, services, users.clock)?;
-        match state.erasures.erase_for(&Identifier::Email(self.email)).await {
+        match state(users, env).await?.erasures.erase_for(&Identifier::Email(self.email)).await {
             Ok(erasure) => {
                 let until = erasure.evidence_until.to_rfc3339_opts(SecondsFormat::Secs, true);
                 Ok(Report { message: format!("{email} is erased; evidence is kept until {until}"), exit: 0 })

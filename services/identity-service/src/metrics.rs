@@ -33,12 +33,13 @@ const LOGIN_OUTCOMES: [&str; 7] = [
     "error",
 ];
 const HOLDERS: [&str; 3] = ["account_and_source", "account", "source"];
-const END_REASONS: [&str; 8] = [
+const END_REASONS: [&str; 9] = [
     "logout",
     "ended",
     "reuse",
     "password_changed",
     "deactivated",
+    "suspended",
     "erased",
     "device_revoked",
     "too_many",

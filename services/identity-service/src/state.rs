@@ -34,6 +34,7 @@ use crate::{
     passwords::{self, PasswordChanges, proof::Proofs},
     pin::{Pepper, Pins},
     sessions::{AccessTokens, OwnRecord, Sessions, Signer},
+    suspension::Suspensions,
     users::Users,
 };
 
@@ -54,6 +55,7 @@ pub(crate) struct Features {
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
+    pub(crate) suspensions: Suspensions,
     pub(crate) api_keys: ApiKeys,
     pub(crate) factors: Arc<Factors>,
     pub(crate) pins: Pins,
@@ -100,6 +102,7 @@ impl AppState {
             contacts: base.contacts(),
             passwords: base.password_changes(config)?,
             deactivation: base.deactivation(),
+            suspensions: base.suspensions(),
             api_keys: base.api_keys(config)?,
             pins: base.pins(config)?,
             passkeys: base.passkeys(config)?,
@@ -286,6 +289,15 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
             sessions: self.sessions.clone(),
             proofs: self.proofs.clone(),
+            notices: self.notices.clone(),
+        }
+    }
+
+    fn suspensions(&self) -> Suspensions {
+        Suspensions {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            sessions: self.sessions.clone(),
             notices: self.notices.clone(),
         }
     }

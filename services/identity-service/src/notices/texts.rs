@@ -135,6 +135,17 @@ impl Message {
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
     }
 
+    pub(crate) fn account_suspended(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = "Your account was suspended, and you were signed out everywhere. What is in it stays. Support can tell you more."
+            .to_owned();
+        Self::new(Kind::AccountSuspended, to, "Your account was suspended", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn account_unsuspended(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = "Your account is no longer suspended. You can sign in again.".to_owned();
+        Self::new(Kind::AccountSuspended, to, "Your account is open again", text, now + WORTH_READING)
+    }
+
     /// None where the person has nothing to know or to do. Why is told to who signs in: a message may be read by others.
     pub(crate) fn kyc_case(to: &Identifier, case: &Case, now: DateTime<Utc>) -> Option<Self> {
         let tier = case.tier;

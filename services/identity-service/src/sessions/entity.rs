@@ -104,6 +104,8 @@ pub(crate) enum EndReason {
     Reuse,
     PasswordChanged,
     Deactivated,
+    /// An operator has shut the account.
+    Suspended,
     /// What it was opened on is none of the person's devices any more.
     DeviceRevoked,
     Erased,
@@ -119,6 +121,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::Suspended => "suspended",
             Self::DeviceRevoked => "device_revoked",
             Self::Erased => "erased",
             Self::TooMany => "too_many",

@@ -106,6 +106,10 @@ pub(crate) struct NamesVerified;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Suspended;
 
+/// Its owner has closed the account.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
 impl User {
     pub(crate) fn register(new: NewUser, staff_role: Option<Role>, now: DateTime<Utc>) -> Self {
         Self {
@@ -169,6 +173,15 @@ impl User {
         if self.roles.insert(role) { Outcome::Executed } else { Outcome::AlreadyApplied }
     }
 
+    /// Everybody stays a `user`.
+    pub(crate) fn revoke(&mut self, role: Role) -> Outcome {
+        if role != Role::User && self.roles.remove(&role) {
+            Outcome::Executed
+        } else {
+            Outcome::AlreadyApplied
+        }
+    }
+
     pub(crate) fn contact(&self, kind: ContactKind) -> Identifier {
         match kind {
             ContactKind::Email => Identifier::Email(self.email.clone()),
@@ -193,8 +206,8 @@ impl User {
         before
     }
 
-    /// Where a forgotten password may be reset, for who tells this contact of theirs: there, or at the other one if only that is
-    /// verified. An address that was mistyped belongs to a stranger, and is trusted only while nothing better is known.
+    /// Where a person is written to, and where a forgotten password may be reset, for who tells this contact of theirs: there, or at the
+    /// other one if only that is verified. An address that was mistyped belongs to a stranger, and is trusted only while nothing better is known.
     pub(crate) fn trusted_contact(&self, told: ContactKind) -> Identifier {
         let other = match told {
             ContactKind::Email => ContactKind::Phone,
@@ -222,6 +235,30 @@ impl User {
             UserStatus::Active => Ok(Outcome::AlreadyApplied),
             UserStatus::Suspended => Err(Suspended),
             UserStatus::Closed => {
+                self.status = UserStatus::Active;
+                Ok(Outcome::Executed)
+            }
+        }
+    }
+
+    /// An operator shuts it, whatever its owner wants.
+    pub(crate) fn suspend(&mut self) -> Result<Outcome, Closed> {
+        match self.status {
+            UserStatus::Suspended => Ok(Outcome::AlreadyApplied),
+            UserStatus::Closed => Err(Closed),
+            UserStatus::Active => {
+                self.status = UserStatus::Suspended;
+                Ok(Outcome::Executed)
+            }
+        }
+    }
+
+    /// Only what an operator shut.
+    pub(crate) fn unsuspend(&mut self) -> Result<Outcome, Closed> {
+        match self.status {
+            UserStatus::Active => Ok(Outcome::AlreadyApplied),
+            UserStatus::Closed => Err(Closed),
+            UserStatus::Suspended => {
                 self.status = UserStatus::Active;
                 Ok(Outcome::Executed)
             }
@@ -328,7 +365,14 @@ mod tests {
         assert_eq!(user.grant(Role::Support), Outcome::Executed);
         assert_eq!(user.grant(Role::Support), Outcome::AlreadyApplied);
         assert_eq!(user.roles.iter().copied().collect::<Vec<_>>(), [Role::User, Role::Support]);
+        assert_eq!(user.revoke(Role::Support), Outcome::Executed);
+        assert_eq!(
+            (user.revoke(Role::Support), user.revoke(Role::User)),
+            (Outcome::AlreadyApplied, Outcome::AlreadyApplied)
+        );
+        assert_eq!(user.roles.iter().copied().collect::<Vec<_>>(), [Role::User]);
     }
+
     #[test]
     fn what_is_proved_is_theirs_and_verified() {
         let mut user = user();
@@ -357,7 +401,11 @@ mod tests {
         assert_eq!(user.deactivate(), Ok(Outcome::AlreadyApplied));
         assert_eq!(user.reactivate(), Ok(Outcome::Executed));
         assert!(user.is_active());
-        user.status = UserStatus::Suspended;
+        assert_eq!(user.unsuspend(), Ok(Outcome::AlreadyApplied));
+        assert_eq!((user.suspend(), user.suspend()), (Ok(Outcome::Executed), Ok(Outcome::AlreadyApplied)));
         assert_eq!((user.reactivate(), user.deactivate()), (Err(Suspended), Err(Suspended)));
+        assert_eq!(user.unsuspend(), Ok(Outcome::Executed));
+        assert_eq!(user.deactivate(), Ok(Outcome::Executed));
+        assert_eq!((user.suspend(), user.unsuspend()), (Err(Closed), Err(Closed)));
     }
 }

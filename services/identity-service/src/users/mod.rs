@@ -119,10 +119,27 @@ impl Users {
 
     /// Gives a role to somebody who is registered.
     pub(crate) async fn grant_role(&self, identifier: &Identifier, role: Role) -> Result<Outcome, UserError> {
+        self.change_roles(identifier, |user| user.grant(role)).await
+    }
+
+    /// Takes a role away. Tokens that carry it are refused from then on.
+    pub(crate) async fn revoke_role(
+        &self,
+        identifier: &Identifier,
+        role: Role,
+    ) -> Result<Outcome, UserError> {
+        self.change_roles(identifier, |user| user.revoke(role)).await
+    }
+
+    async fn change_roles(
+        &self,
+        identifier: &Identifier,
+        change: impl FnOnce(&mut User) -> Outcome,
+    ) -> Result<Outcome, UserError> {
         let id = self.find(identifier).await?.ok_or(UserError::NotFound)?.id;
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
-        let outcome = user.grant(role);
+        let outcome = change(&mut user);
         if outcome == Outcome::Executed {
             self.save_in_op(&mut op, &user, Actor::service(SERVICE_NAME)).await?;
         }

@@ -7,7 +7,7 @@ use identity_service::{SERVICE, migrations};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{PASSWORD, World};
+use crate::support::{PASSWORD, Person, World, refusal};
 
 /// A command of the binary, on this database and with no other environment.
 pub(crate) fn binary(db: &TestDb) -> Command {
@@ -134,6 +134,39 @@ async fn roles_are_granted_once() {
     let refreshed = world.refresh(&person.refresh).await;
     let access = refreshed.body["tokens"]["accessToken"].as_str().unwrap();
     assert_eq!(roles(&world.me(access).await.body["user"]), json!(["user", "support"]));
+}
+
+/// From the command to the answer: the token that carries the role is worth nothing at once, and the next one is refused there.
+#[tokio::test]
+async fn a_role_that_is_taken_away_opens_nothing_any_more() {
+    const QUEUE: &str = "/api/v1/identity/kyc/reviews";
+    let world = World::start().await;
+    let (status, text) =
+        run(&world, &staff("rev@example.com", "+2348000000002", "compliance"), PASSWORD).await;
+    assert_eq!(status, 0, "{text}");
+    let reviewer = Person::of(&world.log_in("rev@example.com", PASSWORD).await);
+    assert_eq!(world.get(QUEUE, Some(&reviewer.access)).await.status, 200);
+
+    let revoke = |email| ["revoke-role", "--email", email, "--role", "compliance"];
+    let (status, text) = run(&world, &revoke("rev@example.com"), "").await;
+    assert!(status == 0 && text.contains("is no longer compliance"), "{text}");
+    assert_eq!(world.get(QUEUE, Some(&reviewer.access)).await.code(), refusal(401, "token_expired"));
+    let refreshed = world.refresh(&reviewer.refresh).await;
+    let access = refreshed.body["tokens"]["accessToken"].as_str().unwrap();
+    assert_eq!(world.get(QUEUE, Some(access)).await.code(), refusal(403, "forbidden"));
+    assert_eq!(world.me(access).await.body["user"]["roles"], json!(["user"]));
+    let events = world.events("identity.user.updated").await;
+    assert_eq!((events.len(), &events[0]["data"]["roles"]), (1, &json!(["user"])));
+    assert_eq!(events[0]["actor"], "service:identity-service");
+
+    let (status, text) = run(&world, &revoke("rev@example.com"), "").await;
+    assert!(status == 0 && text.contains("is not compliance"), "{text}");
+    let (status, text) = run(&world, &revoke("nobody@example.com"), "").await;
+    assert!(status == 4 && text.contains("no account"), "{text}");
+    let (status, text) =
+        run(&world, &["revoke-role", "--email", "rev@example.com", "--role", "user"], "").await;
+    assert!(status == 2 && text.contains("must be one of"), "{text}");
+    assert_eq!(world.events("identity.user.updated").await.len(), 1);
 }
 
 #[tokio::test]

@@ -47,5 +47,6 @@ mod sessions;
 mod signing_keys;
 mod step_up;
 mod support;
+mod suspension;
 mod tokens;
 mod totp;
