@@ -1,11 +1,13 @@
 """What schemathesis needs to know of identity-service: who calls.
 
 A fuzzer that may do everything signs itself out, too. So each call is made by somebody who is signed in at that moment: whoever's
-token was refused is followed by a new person, registered as any client registers.
+token was refused is followed by a new person, registered as any client registers. With FUZZ_ROLE they get that role of staff, by the
+command line as an operator gives it.
 """
 
 import itertools
 import os
+import subprocess
 import time
 
 import requests
@@ -14,6 +16,7 @@ import schemathesis
 BASE = os.environ["IDENTITY_URL"]
 # That of the examples in the contract, so that they prove who calls.
 PASSWORD = "correct horse battery staple"
+ROLE = os.environ.get("FUZZ_ROLE")
 # Of seven digits; another run on the same database begins elsewhere.
 numbers = itertools.count(int(time.time()) % 9_000 * 1_000)
 token = None
@@ -22,10 +25,11 @@ ours = set()
 
 def register():
     number = next(numbers)
+    email = f"fuzz{number}@example.com"
     answer = requests.post(
         f"{BASE}/api/v1/identity/register",
         json={
-            "email": f"fuzz{number}@example.com",
+            "email": email,
             "phoneNumber": f"+234803{number:07}",
             "password": PASSWORD,
             "firstName": "Ada",
@@ -34,6 +38,14 @@ def register():
         timeout=30,
     )
     answer.raise_for_status()
+    if ROLE:
+        # A role is in the tokens of those who sign in after they got it.
+        grant = [os.environ["FUZZ_IDENTITY"], "users", "grant-role", "--email", email, "--role", ROLE]
+        subprocess.run(grant, check=True, timeout=30, stdout=subprocess.DEVNULL)
+        answer = requests.post(
+            f"{BASE}/api/v1/identity/login", json={"identifier": email, "password": PASSWORD}, timeout=30
+        )
+        answer.raise_for_status()
     return answer.json()["tokens"]["accessToken"]
 
 
