@@ -55,24 +55,25 @@ async fn staff_have_200_and_ones_own_tickets_100() {
 #[tokio::test]
 async fn public_calls_have_20_an_address() {
     let world = world();
-    let register = || post("/api/v1/identity/register");
+    let refresh = || post("/api/v1/identity/refresh");
     for call in 0..20 {
-        let answer = world.send(register()).await;
+        let answer = world.send(refresh()).await;
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("ratelimit-remaining"), Some((19 - call).to_string().as_str()));
         assert_eq!(answer.header("retry-after"), None);
     }
-    assert_eq!(world.send(post("/api/v1/identity/refresh")).await.status, StatusCode::TOO_MANY_REQUESTS);
-    let forged = register().header("x-forwarded-for", "203.0.113.9").header("x-real-ip", "203.0.113.9");
+    let sign_in = world.send(post("/api/v1/identity/passkeys/sign-in/start")).await;
+    assert_eq!(sign_in.status, StatusCode::TOO_MANY_REQUESTS);
+    let forged = refresh().header("x-forwarded-for", "203.0.113.9").header("x-real-ip", "203.0.113.9");
     assert_eq!(world.send(forged).await.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(world.send_from(client(2), register()).await.status, StatusCode::OK);
+    assert_eq!(world.send_from(client(2), refresh()).await.status, StatusCode::OK);
     assert_eq!(world.get_with("/api/v1/identity/me", &token("ada")).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn where_passwords_are_guessed_the_rate_is_tighter() {
     let world = world();
-    for (path, rate) in [("login", 10), ("oauth/token", 30), ("password/forgot", 5)] {
+    for (path, rate) in [("login", 10), ("register", 10), ("oauth/token", 30), ("password/forgot", 5)] {
         let call = || post(&format!("/api/v1/identity/{path}"));
         for _ in 0..rate {
             assert_eq!(world.send(call()).await.status, StatusCode::OK, "{path}");
@@ -87,7 +88,7 @@ async fn where_passwords_are_guessed_the_rate_is_tighter() {
     );
     let reset = world.send(post("/api/v1/identity/password/reset")).await;
     assert_eq!(reset.status, StatusCode::TOO_MANY_REQUESTS, "one count for both");
-    assert_eq!(world.send(post("/api/v1/identity/register")).await.status, StatusCode::OK);
+    assert_eq!(world.send(post("/api/v1/identity/refresh")).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -107,10 +108,19 @@ async fn codes_and_proofs_have_10_a_person() {
         "step-up",
         "pin",
         "pin/verify",
+        "passkeys/step-up/finish",
+        "passkeys/register/start",
+        "devices/7/step-up/finish",
+        "devices/confirm",
+        "api-keys/7/rotate",
+        "kyc/bvn",
     ] {
         assert_eq!(passes(&world, &format!("/api/v1/identity/{path}"), &ada).await, 0, "{path}");
     }
-    assert_eq!(world.get_with("/api/v1/identity/me", &ada).await.status, StatusCode::OK);
+    for path in ["me", "api-keys/7", "devices/7", "passkeys", "kyc/cases"] {
+        let answer = world.get_with(&format!("/api/v1/identity/{path}"), &ada).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
     assert_eq!(passes(&world, "/api/v1/identity/verification/email/send", &token("bola")).await, 10);
 }
 

@@ -177,9 +177,9 @@ async fn expiry_missing_or_no_number() {
 async fn too_many_calls() {
     let world = world();
     for _ in 0..20 {
-        assert_eq!(world.send(post("/api/v1/identity/register")).await.status, StatusCode::OK);
+        assert_eq!(world.send(post("/api/v1/identity/refresh")).await.status, StatusCode::OK);
     }
-    let answer = world.send(post("/api/v1/identity/register")).await;
+    let answer = world.send(post("/api/v1/identity/refresh")).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.json()["message"], "API rate limit exceeded");
     assert_eq!(answer.json()["request_id"], answer.header("x-kong-request-id").unwrap());
