@@ -10,11 +10,35 @@ use common_utils::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::failures::Scope;
+
 const PURPOSE: &str = "wallet-platform/sign-in-failures/v1";
 /// Whoever has an IPv6 address has all of its network.
 const V6_NETWORK: usize = 8;
 
 pub(crate) type Key = [u8; 32];
+
+/// Of the counts that an attempt is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AttemptKeys {
+    pub(crate) pair: Key,
+    pub(crate) identifier: Key,
+    pub(crate) source: Key,
+}
+
+impl AttemptKeys {
+    pub(crate) fn key(&self, scope: Scope) -> Key {
+        match scope {
+            Scope::Pair => self.pair,
+            Scope::Identifier => self.identifier,
+            Scope::Source => self.source,
+        }
+    }
+
+    pub(crate) fn all(&self) -> [Key; 3] {
+        [self.pair, self.identifier, self.source]
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Keys(Arc<Zeroizing<[u8; 32]>>);
@@ -39,14 +63,22 @@ impl Keys {
         self.hash(&[b"identifier", identifier.as_bytes()])
     }
 
-    pub(crate) fn source(&self, source: Option<IpAddr>) -> Key {
+    pub(crate) fn of(&self, identifier: &str, source: Option<IpAddr>) -> AttemptKeys {
+        AttemptKeys {
+            pair: self.pair(identifier, source),
+            identifier: self.identifier(identifier),
+            source: self.source(source),
+        }
+    }
+
+    fn source(&self, source: Option<IpAddr>) -> Key {
         self.hash(&[b"source", &source_bytes(source)])
     }
 
     /// A place where the owner of an account has signed in. It ends with the account: who has the address or number next begins anew.
     /// That of nobody's account is written by nobody.
     pub(crate) fn place(&self, owner: Option<UserId>, source: Option<IpAddr>) -> Key {
-        let owner = owner.map_or(Uuid::nil(), |owner| owner.uuid());
+        let owner = owner.map_or(Uuid::nil(), UserId::uuid);
         self.hash(&[b"place-of", &source_bytes(source), owner.as_bytes()])
     }
 

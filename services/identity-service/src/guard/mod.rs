@@ -27,7 +27,7 @@ use crate::{
 use entity::{Counted, Counts, Decision, Tried};
 use error::GuardError;
 use failures::{Failures, Scope};
-use key::{Key, Keys};
+use key::{AttemptKeys, Key, Keys};
 
 /// A place where somebody has not signed in for so long is a new one.
 const PLACES_KEPT: TimeDelta = TimeDelta::days(90);
@@ -70,6 +70,12 @@ struct Count {
     new_account: bool,
 }
 
+impl Count {
+    fn of(counted: &Counted, keys: &AttemptKeys) -> Self {
+        Self { key: keys.key(counted.scope), scope: counted.scope, new_account: counted.new_account }
+    }
+}
+
 impl Guard {
     pub(crate) fn new(pool: PgPool, clock: SharedClock, notices: Notices, key: &KeyFile) -> Self {
         Self { pool, clock, notices, keys: Keys::new(key) }
@@ -96,48 +102,36 @@ impl Guard {
 
     async fn count(&self, target: Target<'_>, origin: &Origin) -> Result<Attempt, GuardError> {
         let now = self.clock.now();
-        let keys = [
-            self.keys.pair(target.name, origin.address),
-            self.keys.identifier(target.name),
-            self.keys.source(origin.address),
-        ];
+        let keys = self.keys.of(target.name, origin.address);
         let at_home = self.is_at_home(target, origin).await?;
         // Who has to wait anyway queues for no lock, and holds no connection meanwhile; but for the first time, when a turn is noted.
-        let seen = decide(&repo::read(&self.pool, &keys, now).await?, at_home, now)?;
+        let seen = decide(&repo::read(&self.pool, &keys.all(), now).await?, at_home, now)?;
         if let Decision::Wait { scope, until, turn: None } = seen {
             return Err(held_back(scope, until - now));
         }
         let mut op = common_db::begin(&self.pool).await?;
-        let found = repo::lock_in_op(&mut op, &keys, now).await?;
+        let found = repo::lock_in_op(&mut op, &keys.all(), now).await?;
         let tried = match decide(&found, at_home, now)? {
             Decision::Try(tried) => tried,
             Decision::Wait { scope, until, turn } => {
                 if let Some(pair) = turn {
-                    repo::write_in_op(&mut op, &[(keys[0], pair)]).await?;
+                    repo::write_in_op(&mut op, &[(keys.pair, pair)]).await?;
                     op.commit().await?;
                 }
                 return Err(held_back(scope, until - now));
             }
         };
-        let key = |scope: Scope| match scope {
-            Scope::Pair => keys[0],
-            Scope::Identifier => keys[1],
-            Scope::Source => keys[2],
-        };
         let written: Vec<(Key, Failures)> =
-            tried.counted.iter().map(|counted| (key(counted.scope), counted.failures)).collect();
+            tried.counted.iter().map(|counted| (keys.key(counted.scope), counted.failures)).collect();
         repo::write_in_op(&mut op, &written).await?;
-        publish_in_op(&mut op, &tried, target.owner, &keys[2], now).await?;
-        self.warn_in_op(&mut op, &tried, target).await?;
+        publish_in_op(&mut op, &tried, target.owner, &keys.source, now).await?;
+        let warned = self.warn_in_op(&mut op, &tried, target).await?;
         op.commit().await?;
-        self.notices.wake();
-        tell(&tried, target.owner, &keys[2]);
-        let count = |counted: &Counted| Count {
-            key: key(counted.scope),
-            scope: counted.scope,
-            new_account: counted.new_account,
-        };
-        Ok(Attempt { counted: tried.counted.iter().map(count).collect() })
+        if warned {
+            self.notices.wake();
+        }
+        tell(&tried, target.owner, &keys.source);
+        Ok(Attempt { counted: tried.counted.iter().map(|counted| Count::of(counted, &keys)).collect() })
     }
 
     async fn is_at_home(&self, target: Target<'_>, origin: &Origin) -> sqlx::Result<bool> {
@@ -146,16 +140,17 @@ impl Guard {
         repo::is_place(&self.pool, &place, &of_before, target.owner).await
     }
 
-    /// Writes the owner, once a day, when strangers have failed so often that they do not mistype.
-    async fn warn_in_op(&self, op: &mut Op, tried: &Tried, target: Target<'_>) -> Result<(), GuardError> {
-        let Some(owner) = target.owner.filter(|_| tried.is_to_be_told()) else { return Ok(()) };
+    /// Writes the owner, once a day, when strangers have failed so often that they do not mistype. Tells whether it did.
+    async fn warn_in_op(&self, op: &mut Op, tried: &Tried, target: Target<'_>) -> Result<bool, GuardError> {
+        let Some(owner) = target.owner.filter(|_| tried.is_to_be_told()) else { return Ok(false) };
         let now = self.clock.now();
         if !repo::note_in_op(op, &self.keys.told(owner), now, now + TOLD_EVERY).await? {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(user) = users::repo::find(&mut **op, owner).await? else { return Ok(()) };
-        let message = Message::sign_ins_fail(&user.contact(ContactKind::Email), target.knows_password, now);
-        Ok(self.notices.write_in_op(op, &[message]).await?)
+        let Some(user) = users::repo::find(&mut **op, owner).await? else { return Ok(false) };
+        let to = user.trusted_contact(ContactKind::Email);
+        self.notices.write_in_op(op, &[Message::sign_ins_fail(&to, target.knows_password, now)]).await?;
+        Ok(true)
     }
 
     /// They are signed in: what failed before does not count, and this place is one of theirs.
@@ -173,7 +168,8 @@ impl Guard {
         self.clear_in_op(op, &[email, phone, &second_factor], &source, (user, origin)).await
     }
 
-    /// Who has another password by a token that was sent to them is not held back by the passwords that failed before.
+    /// Who has proved who they are by something else, a token that was sent to them, a passkey or a device, is not held back by the
+    /// passwords that failed before.
     pub(crate) async fn proved_in_op(&self, op: &mut Op, user: &User, origin: &Origin) -> sqlx::Result<()> {
         self.clear_in_op(op, &names(user), &[], (user, origin)).await
     }

@@ -114,7 +114,7 @@ pub(crate) async fn is_place(
            ) AS "exists!""#,
         &place[..],
         &of_before[..],
-        owner.map(|owner| owner.uuid()),
+        owner.map(UserId::uuid),
     )
     .fetch_one(pool)
     .await

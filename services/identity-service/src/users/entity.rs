@@ -1,6 +1,6 @@
 //! A person, and the rules that hold for all of them.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use common_auth::{Method, Role};
@@ -9,44 +9,12 @@ use common_utils::{
     ids::UserId,
 };
 
-use super::{ContactKind, Identifier, PersonName};
+use super::{ContactKind, Identifier, PersonName, status::UserStatus};
 
 /// Nothing about the person is verified.
 pub(crate) const TIER_NONE: i16 = 0;
 /// The bank verification number is.
 pub(crate) const TIER_BVN: i16 = 1;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UserStatus {
-    Active,
-    Suspended,
-    Closed,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is no status of a user")]
-pub(crate) struct UnknownStatus(String);
-
-impl UserStatus {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl FromStr for UserStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
-        [Self::Active, Self::Suspended, Self::Closed]
-            .into_iter()
-            .find(|status| status.name() == name)
-            .ok_or_else(|| UnknownStatus(name.to_owned()))
-    }
-}
 
 /// Somebody who registered, or a member of staff.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@ mod events;
 mod name;
 pub(crate) mod repo;
 pub(crate) mod routes;
+mod status;
 
 pub(crate) use name::PersonName;
 

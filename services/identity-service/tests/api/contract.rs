@@ -161,6 +161,7 @@ async fn it_counts_from_zero() {
         "wallet_notices_total{service=\"identity\",channel=\"email\",outcome=\"failed\"}",
         "wallet_notices_pending{service=\"identity\",channel=\"sms\"}",
         "wallet_identity_sessions_ended_total{service=\"identity\",reason=\"logout\"}",
+        "wallet_identity_sessions_ended_total{service=\"identity\",reason=\"too_many\"}",
         "wallet_identity_logins_held_back_total{service=\"identity\",by=\"source\"}",
         "wallet_identity_accounts_locked_total{service=\"identity\"}",
         "wallet_identity_sources_blocked_total{service=\"identity\"}",

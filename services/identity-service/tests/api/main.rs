@@ -44,6 +44,7 @@ mod process;
 mod profile;
 mod register;
 mod sessions;
+mod shut_out;
 mod signing_keys;
 mod step_up;
 mod support;
