@@ -175,6 +175,49 @@ async fn a_customer_is_seen_whole_and_masked() {
     assert!(!stored.contains("ada@") && !stored.contains("80300"), "{stored}");
 }
 
+/// What identity-service publishes of somebody it has erased.
+fn erased(id: Uuid) -> UserSnapshot {
+    UserSnapshot {
+        email: format!("{id}@erased.invalid"),
+        phone_number: "+999123456789012".to_owned(),
+        last_name: "Erased".to_owned(),
+        status: "closed".to_owned(),
+        ..user(id, "Erased")
+    }
+}
+
+#[tokio::test]
+async fn who_was_erased_is_seen_under_pseudonyms_alone() {
+    let world = World::new().await;
+    let staff = world.person(Role::Support);
+    let ada = world.person(Role::User).id;
+    taken_in(&world, &UserRegistered(user(ada, "Adaeze"))).await;
+    assert_eq!(seen(&world, &staff, &format!("/users/{ada}")).await["user"]["firstName"], "Adaeze");
+    taken_in(&world, &UserUpdated(erased(ada))).await;
+    let person = &seen(&world, &staff, &format!("/users/{ada}")).await["user"];
+    let told = ["email", "phoneNumber", "firstName", "lastName", "status"].map(|field| person[field].clone());
+    let masked = format!("{}***@erased.invalid", &ada.to_string()[..1]);
+    assert_eq!(
+        told,
+        [json!(masked), json!("+999********9012"), json!("Erased"), json!("Erased"), json!("closed")]
+    );
+    // Nor is anything else of them left, in any table.
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+            .fetch_all(&world.db.pool)
+            .await
+            .unwrap();
+    for table in tables {
+        let query = sqlx::AssertSqlSafe(format!("SELECT t::text FROM \"{table}\" AS t"));
+        let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&world.db.pool).await.unwrap();
+        let left: Vec<&String> = rows
+            .iter()
+            .filter(|row| ["Adaeze", "adaeze", "Obi", "0000001"].iter().any(|of| row.contains(of)))
+            .collect();
+        assert!(left.is_empty(), "{table}: {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_transaction_is_seen_with_both_sides_and_its_tickets() {
     let world = World::new().await;

@@ -155,6 +155,45 @@ async fn the_directory_is_filled_by_events_and_asks_nobody() {
     assert_eq!(world.peers.book().lookups, 0);
 }
 
+/// Whoever has the address or the number next is not taken for them, and nobody is shown their name.
+#[tokio::test]
+async fn who_was_erased_is_found_by_nothing_they_were_known_by() {
+    let platform = Platform::new().await;
+    let world = &platform.world;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    platform.publish(&platform.welcome(&ada)).await;
+    platform.publish(&platform.welcome(&bola)).await;
+    platform.wait_for_count("directory_account_numbers", 2).await;
+    let ways = [json!({"phoneNumber": bola.person.phone}), json!({"email": bola.person.email})];
+    for (index, to) in ways.iter().enumerate() {
+        let sent = world.transfer(&ada, &format!("before{index}"), &naira(ada.wallet, to, 100)).await;
+        assert_eq!(sent.body["counterparty"]["name"], "Bola A.", "{to}");
+    }
+    let before = world.peers.book().lookups;
+    assert_eq!(before, 0, "the directory knows them");
+
+    let erased = UserSnapshot {
+        email: format!("{}@erased.invalid", bola.person.id),
+        phone_number: "+999123456789012".to_owned(),
+        first_name: "Erased".to_owned(),
+        last_name: "Erased".to_owned(),
+        status: "closed".to_owned(),
+        ..platform.user(&bola)
+    };
+    platform.publish(&[NewEvent::new(&platform.context(10), &UserUpdated(erased)).unwrap()]).await;
+    platform.wait_for_count("inbox", 7).await;
+    for (index, to) in ways.iter().enumerate() {
+        let sent = world.transfer(&ada, &format!("after{index}"), &naira(ada.wallet, to, 100)).await;
+        assert_eq!(sent.status.as_u16(), 503, "{to}: nobody is known by it, and identity-service is away");
+    }
+    assert!(world.peers.book().lookups > before, "which was asked");
+    let names: Vec<String> = sqlx::query_scalar("SELECT display_name FROM directory_users ORDER BY 1")
+        .fetch_all(world.pool())
+        .await
+        .unwrap();
+    assert_eq!(names, ["Ada O.", "Erased E."]);
+}
+
 #[tokio::test]
 async fn an_older_event_that_comes_later_changes_nothing() {
     let platform = Platform::new().await;
