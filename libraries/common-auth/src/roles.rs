@@ -10,9 +10,9 @@ pub enum Role {
     User,
     /// Helps customers: tickets and the support view.
     Support,
-    /// Watches: audit log, freezing of wallets.
+    /// Watches: audit log, freezing of wallets, reviews of who is to be verified.
     Compliance,
-    /// Money operations: refunds, reconciliation.
+    /// Money operations. Holds no permission yet.
     Finance,
     /// Runs the platform.
     Admin,

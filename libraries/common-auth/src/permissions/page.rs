@@ -10,7 +10,7 @@ Who may call what. This page is written by the code: change the table in `librar
 
 A handler names who may call it in its arguments, and does not compile without: `CurrentUser` (who is signed in, about what is their own),
 `PersonOrMachine<Scope>` (the same, or a machine of theirs with this scope of its [API key](api-keys.md)), `StepUp<Requirement>` (who has proved a moment ago who they are),
-`Staff<Permission>`, `ServiceCaller<Permission>` or `Anybody<Reason>`. Which route asks for which permission, and what each role is
+`LeavingUser` (who is signed in, or was until a moment ago: to sign out twice is no mistake), `Staff<Permission>`, `ServiceCaller<Permission>` or `Anybody<Reason>`. Which route asks for which permission, and what each role is
 answered there, is in [permissions.matrix](../services/standalone/tests/permissions/permissions.matrix).
 ";
 
