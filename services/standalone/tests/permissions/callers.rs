@@ -5,6 +5,8 @@
 pub(crate) enum Caller {
     /// A customer: whose wallet, ticket, transaction or session it is.
     Owner,
+    /// The same with a second factor, who gave it an hour ago.
+    StaleOwner,
     /// Another customer.
     Stranger,
     Support,
@@ -23,8 +25,9 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Owner,
+        Self::StaleOwner,
         Self::Stranger,
         Self::Support,
         Self::Compliance,
@@ -41,6 +44,7 @@ impl Caller {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::StaleOwner => "owner-stale",
             Self::Stranger => "stranger",
             Self::Support => "support",
             Self::Compliance => "compliance",
@@ -60,6 +64,11 @@ impl Caller {
             self,
             Self::WalletService | Self::TransactionService | Self::AdminService | Self::OtherService
         )
+    }
+
+    /// Whose the things are that paths name.
+    pub(crate) fn is_owner(self) -> bool {
+        matches!(self, Self::Owner | Self::StaleOwner)
     }
 
     pub(crate) fn is_person(self) -> bool {

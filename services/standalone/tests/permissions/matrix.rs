@@ -7,8 +7,9 @@ use crate::callers::Caller;
 const HEAD: &str = "# Every route, who may call it, and the status that each caller is answered. Written by the code:
 # UPDATE_DOCS=1 cargo test -p standalone --test permissions
 #
-# The owner is a customer whose wallet, ticket, transaction or session the path names; everybody else is a stranger to it. Staff have
-# the role of their column. Callers who may call get the answer of the business: 404 where there is no such thing, 409 and 422 where it
+# The owner is a customer whose wallet, ticket, transaction or session the path names; everybody else is a stranger to it. In the column
+# owner-stale the same person has a second factor, and gave it an hour ago: 403 is then step_up_required. Staff have the role of their
+# column. Callers who may call get the answer of the business: 404 where there is no such thing, 409 and 422 where it
 # does not go so.
 ";
 

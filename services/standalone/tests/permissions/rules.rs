@@ -31,7 +31,7 @@ pub(crate) fn broken_by(line: &Line) -> Vec<String> {
         if !kept || status >= 500 {
             broken.push(format!("{}: {} got {status}, {expected:?}", line.route.name(), caller.name()));
         }
-        if is_owned(line) && caller.is_person() && (status == 404) == (caller == Caller::Owner) {
+        if is_owned(line) && caller.is_person() && (status == 404) == caller.is_owner() {
             broken.push(format!(
                 "{}: {} got {status}, and the owner alone finds it",
                 line.route.name(),
@@ -68,6 +68,8 @@ fn door(access: Access, caller: Caller) -> Door {
         {
             Door::Forbidden
         }
+        // They are asked to prove once more who they are.
+        Access::SteppedUp(_) if caller == Caller::StaleOwner => Door::Forbidden,
         // They have signed in a moment ago.
         Access::SignedIn | Access::SteppedUp(_) | Access::SignedInOrMachine(_) | Access::Leaving
             if caller.is_person() =>

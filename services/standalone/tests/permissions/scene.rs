@@ -132,7 +132,7 @@ impl Scene {
     /// Of a caller who is somebody.
     pub(crate) fn person(&self, caller: Caller) -> &Person {
         match caller {
-            Caller::Owner | Caller::Machine => &self.owner,
+            Caller::Owner | Caller::StaleOwner | Caller::Machine => &self.owner,
             Caller::Stranger => &self.stranger,
             _ => self.staff.iter().find(|(role, _)| *role == caller).map(|(_, person)| person).unwrap(),
         }
