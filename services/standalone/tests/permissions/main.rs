@@ -13,6 +13,7 @@
 
 mod bodies;
 mod callers;
+mod gateway;
 mod matrix;
 mod platform;
 mod rules;
