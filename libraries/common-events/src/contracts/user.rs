@@ -1,4 +1,4 @@
-//! `user-events`, published by identity-service, keyed by user.
+//! `user-events`, published by identity-service, keyed by user; what is about an address and nobody's account, by the hash of that.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;

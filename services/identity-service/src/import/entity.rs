@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::users::entity::{NewUser, User};
 
-/// At a higher cost, one login would take a second of a core, and show by its time who was brought in.
+/// At a higher cost one login would take a second of a core, and so would each refused one meanwhile.
 const HIGHEST_BCRYPT_COST: u32 = 12;
 const HIGHEST_ARGON2_MEMORY_KIB: u32 = 65_536;
 const HIGHEST_ARGON2_PASSES: u32 = 4;
