@@ -2,7 +2,8 @@
 //!
 //! At once: the account is closed and its sessions end; e-mail address, phone number and names give way to pseudonyms, so that the old ones
 //! are free; what they signed in with and what is known of where from is deleted. Who they were, and the evidence by which they were verified,
-//! stay encrypted under their own key, and no call answers with them.
+//! stay encrypted under their own key. Reviewers may open the applications, for whoever the law lets ask, and each look is kept; no other
+//! call answers with them.
 //!
 //! When the law has it kept no longer ([`entity::RETENTION_DAYS`]), a worker deletes that key, and with it everything that is encrypted under it,
 //! in every copy and backup of this database's rows. The id stays, for ledgers and audit logs of other services name it.
