@@ -6,7 +6,7 @@
 //! call answers with them.
 //!
 //! When the law has it kept no longer ([`entity::RETENTION_DAYS`]), a worker deletes that key, and with it everything that is encrypted under it,
-//! in every copy and backup of this database's rows. The id stays, for ledgers and audit logs of other services name it.
+//! in every copy of this database's rows; a backup from before has the key, too, and goes when backups go. The id stays, for ledgers and audit logs of other services name it.
 
 pub(crate) mod entity;
 mod error;

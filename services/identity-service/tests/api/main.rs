@@ -26,6 +26,7 @@ mod kyc_cases;
 mod kyc_documents;
 mod kyc_reviews;
 mod kyc_secrets;
+mod kyc_trouble;
 mod kyc_validity;
 mod kyc_world;
 mod login;

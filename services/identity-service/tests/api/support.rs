@@ -71,6 +71,17 @@ pub(crate) fn kyc_at(base_url: &str) -> HttpKycConfig {
 }
 
 impl World {
+    /// From now on this person's rows in the table cannot be changed.
+    pub(crate) async fn fails_for(&self, table: &str, person: &Person) {
+        let id = &person.id;
+        let trouble = format!(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble'; END $$;
+             CREATE TRIGGER trouble BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW
+             WHEN (OLD.user_id = '{id}'::uuid) EXECUTE FUNCTION fail()"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(trouble)).execute(&self.db.pool).await.unwrap();
+    }
+
     pub(crate) async fn start() -> Self {
         Self::with_kyc(kyc_at(NOWHERE)).await
     }

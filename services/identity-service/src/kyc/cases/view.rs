@@ -48,8 +48,8 @@ pub(crate) struct DocumentView {
 
 impl CaseView {
     pub(crate) fn of(case: &Case, tier: Option<&TierPolicy>, documents: &[Document]) -> Self {
-        let taken = |kind: &EvidenceKind| !kind.is_number() && tier.is_some_and(|tier| tier.takes(*kind));
-        let takes = EvidenceKind::ALL.into_iter().filter(taken);
+        let fits = |kind: &EvidenceKind| !kind.is_number() && tier.is_some_and(|tier| tier.takes(*kind));
+        let takes = EvidenceKind::ALL.into_iter().filter(fits);
         Self {
             id: case.id.uuid(),
             country: case.country.clone(),
