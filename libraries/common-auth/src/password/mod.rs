@@ -1,21 +1,21 @@
-//! Passwords: argon2id (RFC 9106), off the async threads, on all cores but one, so that a flood of logins cannot starve
-//! the rest. Who would wait long for a turn is refused instead.
+//! Passwords: argon2id (RFC 9106), on threads of their own (`threads`), so that a flood of logins cannot starve the rest. Who would
+//! wait long for a turn is refused instead.
 //!
 //! Hashes of bcrypt are verified, too: people who come from another system bring them. `is_outdated` says of these, and of those
 //! with another cost than today's, that they are to be made anew from a password that was right.
 
-use std::{sync::Arc, time::Duration};
+mod threads;
+
+use std::sync::Arc;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
 
-/// Beyond this many waiting, or this long, callers are refused.
-const LONGEST_QUEUE: usize = 256;
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+use self::threads::HashingThreads;
+
 /// As PHP, Python, Node and others write them; they mean the same.
 const BCRYPT: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
 
@@ -30,8 +30,7 @@ pub enum PasswordError {
 #[derive(Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
-    workers: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    threads: HashingThreads,
     /// Checked against when there is no such account, so that both answers take as long.
     decoy: Arc<str>,
 }
@@ -52,24 +51,18 @@ impl Passwords {
             .hash_password(&rand::random::<[u8; 16]>())
             .map_err(|error| anyhow::anyhow!("argon2: {error}"))?
             .to_string();
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = cores.saturating_sub(1).max(1);
-        Ok(Self {
-            argon2,
-            workers: Arc::new(Semaphore::new(workers)),
-            queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
-            decoy: decoy.into(),
-        })
+        Ok(Self { argon2, threads: HashingThreads::start()?, decoy: decoy.into() })
     }
 
     /// The hash to store, in PHC format.
     pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
         let argon2 = self.argon2.clone();
-        self.work(move || {
-            let hash = argon2.hash_password(password.expose_secret().as_bytes());
-            hash.map(|hash| hash.to_string()).map_err(|error| PasswordError::Failed(error.to_string()))
-        })
-        .await
+        self.threads
+            .run(move || {
+                let hash = argon2.hash_password(password.expose_secret().as_bytes());
+                hash.map(|hash| hash.to_string()).map_err(|error| PasswordError::Failed(error.to_string()))
+            })
+            .await
     }
 
     /// Whether the password is the one that was hashed. Without a hash it is wrong, after the same work.
@@ -77,17 +70,18 @@ impl Passwords {
         let argon2 = self.argon2.clone();
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.to_string());
-        self.work(move || {
-            if is_bcrypt(&hash) {
-                return bcrypt::verify(password.expose_secret(), &hash)
-                    .map_err(|error| PasswordError::Failed(error.to_string()));
-            }
-            let parsed =
-                PasswordHash::new(&hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
-            let matches = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
-            Ok(matches && exists)
-        })
-        .await
+        self.threads
+            .run(move || {
+                if is_bcrypt(&hash) {
+                    return bcrypt::verify(password.expose_secret(), &hash)
+                        .map_err(|error| PasswordError::Failed(error.to_string()));
+                }
+                let parsed =
+                    PasswordHash::new(&hash).map_err(|error| PasswordError::Failed(error.to_string()))?;
+                let matches = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
+                Ok(matches && exists)
+            })
+            .await
     }
 
     /// Whether the hash was made in another way than `hash` makes it today.
@@ -100,21 +94,6 @@ impl Passwords {
                 == (today.m_cost(), today.t_cost(), today.p_cost())
         });
         parsed.algorithm != Algorithm::Argon2id.ident() || parsed.version != Some(version) || !same_cost
-    }
-
-    async fn work<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
-    ) -> Result<T, PasswordError> {
-        let _place = self.queue.try_acquire().map_err(|_| PasswordError::Overloaded)?;
-        let turn = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.workers).acquire_owned());
-        let Ok(Ok(worker)) = turn.await else { return Err(PasswordError::Overloaded) };
-        let done = tokio::task::spawn_blocking(move || {
-            let result = job();
-            drop(worker);
-            result
-        });
-        done.await.map_err(|error| PasswordError::Failed(error.to_string()))?
     }
 }
 
@@ -202,14 +181,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_would_wait_long_for_a_turn_is_refused() {
         let passwords = Passwords::new(64, 1).unwrap();
-        let all = u32::try_from(passwords.workers.available_permits()).unwrap();
-        let busy = Arc::clone(&passwords.workers).acquire_many_owned(all).await.unwrap();
+        let all = u32::try_from(passwords.threads.turns.available_permits()).unwrap();
+        let busy = Arc::clone(&passwords.threads.turns).acquire_many_owned(all).await.unwrap();
         let refused = passwords.hash("correct horse".into()).await;
         assert!(matches!(refused, Err(PasswordError::Overloaded)));
         drop(busy);
         assert!(passwords.hash("correct horse".into()).await.is_ok());
-        let waiting = Arc::clone(&passwords.queue)
-            .acquire_many_owned(u32::try_from(LONGEST_QUEUE).unwrap())
+        let waiting = Arc::clone(&passwords.threads.queue)
+            .acquire_many_owned(u32::try_from(threads::LONGEST_QUEUE).unwrap())
             .await
             .unwrap();
         assert!(matches!(passwords.hash("correct horse".into()).await, Err(PasswordError::Overloaded)));
