@@ -5,9 +5,10 @@ use common_events::{
     EventContext,
     contracts::{UserUpdated, UserVerified},
 };
+use common_limits::HIGHEST_TIER;
 
 use super::{
-    super::{claims::Claims, numbers, policy::HIGHEST_TIER, validity},
+    super::{claims::Claims, numbers, validity},
     Cases,
     entity::Case,
     error::CaseError,
