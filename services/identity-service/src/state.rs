@@ -9,6 +9,7 @@ use common_auth::{
     verify::TokenVerifier,
 };
 use common_db::PgPool;
+use common_limits::Limits;
 use common_utils::{
     clock::SharedClock,
     crypto::sealing::{KeyFile, Sealer},
@@ -51,6 +52,7 @@ pub(crate) struct Features {
     pub(crate) sessions: Sessions,
     pub(crate) kyc: Kyc,
     pub(crate) cases: Cases,
+    pub(crate) limits: Limits,
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
@@ -96,6 +98,7 @@ impl AppState {
         Ok(Self(Arc::new(Features {
             authenticator: Authenticator { tokens: Arc::clone(&base.tokens), services },
             proxies: config.trusted_proxies.clone(),
+            limits: config.limits.clone(),
             auth: base.auth(),
             contacts: base.contacts(),
             passwords: base.password_changes(config)?,

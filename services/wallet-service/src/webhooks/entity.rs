@@ -5,7 +5,7 @@
 
 use common_utils::{ids::WalletId, money::Money};
 
-use crate::providers::ProviderTransaction;
+use crate::{ledger::RefusalCode, providers::ProviderTransaction};
 
 /// A webhook, taken by this worker for the length of its lease.
 #[derive(Debug, Clone)]
@@ -22,8 +22,10 @@ pub(super) struct Received {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Credited,
-    /// The money came in, and the wallet may not take it.
+    /// The money came in, and the wallet may not take it: it is frozen or closed.
     Suspended,
+    /// The same: it is above a limit of the wallet or its owner.
+    AboveLimit,
     /// Another webhook told of the same money.
     AlreadyCredited,
     /// A kind that we do not act on.
@@ -121,6 +123,7 @@ impl Ending {
         match self {
             Self::Credited => "credited",
             Self::Suspended => "suspended",
+            Self::AboveLimit => "above_limit",
             Self::AlreadyCredited => "already_credited",
             Self::UnknownEvent => "unknown_event",
             Self::Failed(failure) => failure.name(),
@@ -130,10 +133,39 @@ impl Ending {
     /// As the table has it.
     pub(super) fn status(self) -> &'static str {
         match self {
-            Self::Credited | Self::Suspended | Self::AlreadyCredited => "handled",
+            Self::Credited | Self::Suspended | Self::AboveLimit | Self::AlreadyCredited => "handled",
             Self::UnknownEvent => "ignored",
             Self::Failed(_) => "failed",
         }
+    }
+}
+
+/// Why a wallet does not take a deposit that is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// More than the owner's tier may take in at once.
+    SingleDeposit,
+    /// The ledger says so.
+    Refused(RefusalCode),
+}
+
+impl Obstacle {
+    /// Those that pass when the limit moves or money goes out.
+    pub(super) const LIMITS: [Self; 2] = [Self::SingleDeposit, Self::Refused(RefusalCode::CeilingExceeded)];
+
+    /// As it is kept with the deposit. The ledger's own are as other services read them.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::SingleDeposit => "single_deposit_exceeded".to_owned(),
+            Self::Refused(code) => {
+                let json = serde_json::to_value(code).unwrap_or_default();
+                json.as_str().map_or_else(|| code.to_string(), str::to_owned)
+            }
+        }
+    }
+
+    pub(super) fn ending(self) -> Ending {
+        if Self::LIMITS.contains(&self) { Ending::AboveLimit } else { Ending::Suspended }
     }
 }
 
@@ -173,6 +205,8 @@ pub(super) struct Claim {
 pub(super) struct Holder {
     pub(super) wallet_id: WalletId,
     pub(super) customer_id: String,
+    /// Of the owner, if it was told.
+    pub(super) tier: Option<i16>,
 }
 
 /// Money that came in, believed.
@@ -261,11 +295,24 @@ mod tests {
 
     #[test]
     fn the_holder_must_be_the_customer_of_the_webhook() {
-        let holder = |customer: &str| Holder { wallet_id: WalletId::new(), customer_id: customer.to_owned() };
+        let holder = |customer: &str| Holder {
+            wallet_id: WalletId::new(),
+            customer_id: customer.to_owned(),
+            tier: None,
+        };
         let deposit = claim().into_deposit("providus", record(), &holder("c1")).unwrap();
         assert_eq!((deposit.amount, deposit.reference.as_str()), (naira(15_000), "R1"));
         let other = claim().into_deposit("providus", record(), &holder("c2"));
         assert_eq!(other, Err(Failure::CustomerMismatch));
+    }
+
+    #[test]
+    fn what_is_above_a_limit_is_told_apart_from_what_is_shut() {
+        let of = |obstacle: Obstacle| (obstacle.name(), obstacle.ending());
+        assert_eq!(of(Obstacle::SingleDeposit), ("single_deposit_exceeded".into(), Ending::AboveLimit));
+        let refused = |code| of(Obstacle::Refused(code));
+        assert_eq!(refused(RefusalCode::CeilingExceeded), ("ceiling_exceeded".into(), Ending::AboveLimit));
+        assert_eq!(refused(RefusalCode::WalletFrozen), ("wallet_frozen".into(), Ending::Suspended));
     }
 
     #[test]

@@ -25,7 +25,8 @@ use program::{Turn, program};
 use proptest::prelude::*;
 use terms::{Account, Id, Order, Party, Status, Time, WALLETS, home, of_wallet};
 use wallet_service::ledger::{
-    AccountId, Bounded, PostingResult, balance_at, set_bounds_in_op, set_status_in_op,
+    AccountId, Bounded, PostingResult, balance_at, set_bounds_in_op, set_intake_ceilings_in_op,
+    set_status_in_op,
 };
 
 use crate::support::World;
@@ -45,7 +46,7 @@ struct Run {
 
 impl Run {
     async fn new() -> Self {
-        let world = World::open().await;
+        let world = World::without_limits().await;
         world.clock.advance(translate::at(0) - world.clock.now());
         let mut wallets = Vec::new();
         for number in 0..WALLETS {
@@ -70,6 +71,7 @@ impl Run {
             }
             Turn::Status(number, status) => self.set_status(*number, *status).await,
             Turn::Bounds(number, floor, ceiling) => self.set_bounds(*number, *floor, *ceiling).await,
+            Turn::Intake(number, ceiling) => self.set_intake(*number, *ceiling).await,
         }
         self.compare().await
     }
@@ -108,6 +110,14 @@ impl Run {
             _ => op.commit().await.unwrap(),
         }
         self.model.set_bounds(self.now, of_wallet(number), floor, ceiling);
+    }
+
+    async fn set_intake(&mut self, number: u8, ceiling: Option<i64>) {
+        let mut op = common_db::begin(&self.world.db.pool).await.unwrap();
+        let account = self.wallets[usize::from(number)].into();
+        set_intake_ceilings_in_op(&mut op, &[(account, ceiling)]).await.unwrap();
+        op.commit().await.unwrap();
+        self.model.set_intake(of_wallet(number), ceiling);
     }
 
     /// Balances and holds, with those of the model.

@@ -6,6 +6,7 @@ use common_events::{
     EventContext,
     contracts::{UserUpdated, UserVerified},
 };
+use common_limits::HIGHEST_TIER;
 use common_utils::ids::UserId;
 use zeroize::Zeroizing;
 
@@ -14,7 +15,6 @@ use super::{
         claims::Claims,
         entity::DateOfBirth,
         numbers::{self, VerifiedBy},
-        policy::HIGHEST_TIER,
         validity,
     },
     Cases,
