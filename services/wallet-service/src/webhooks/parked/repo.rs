@@ -94,7 +94,7 @@ pub(super) struct Waiting {
     pub(super) oldest_seconds: f64,
 }
 
-/// By reason; those that are none of `named`, because the wallet is shut, together.
+/// By reason; those that are none of `named` wait for a person, and are told together.
 pub(super) async fn waiting(
     pool: &PgPool,
     named: &[String],
@@ -102,7 +102,7 @@ pub(super) async fn waiting(
 ) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as!(
         Waiting,
-        r#"SELECT CASE WHEN refusal = ANY ($1) THEN refusal ELSE 'shut' END AS "reason!", count(*) AS "count!",
+        r#"SELECT CASE WHEN refusal = ANY ($1) THEN refusal ELSE 'manual' END AS "reason!", count(*) AS "count!",
                   EXTRACT(EPOCH FROM $2 - min(credited_at))::float8 AS "oldest_seconds!"
            FROM deposits WHERE status = 'suspended' GROUP BY 1"#,
         named,
