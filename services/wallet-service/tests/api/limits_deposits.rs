@@ -1,6 +1,7 @@
 //! Deposits above a limit: kept on the suspense account, and in their wallet once they fit.
 
 use common_utils::telemetry::metrics;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -59,6 +60,19 @@ async fn a_deposit_above_the_single_one_of_the_tier_waits_and_is_not_lost() {
         assert_eq!(bank.platform("suspense").await, total);
     }
     assert_eq!(deposits(&bank).await[1], parked("single_deposit_exceeded"));
+    let told = bank.events("wallet.deposit.parked").await;
+    assert_eq!(told.len(), 2);
+    let (event, data) = (&told[0], &told[0]["data"]);
+    let first: (Uuid, String) = sqlx::query_as("SELECT id, reference FROM deposits WHERE amount = 5000001")
+        .fetch_one(&bank.db.pool)
+        .await
+        .unwrap();
+    assert_eq!((&data["transactionId"], &data["providerReference"]), (&json!(first.0), &json!(first.1)));
+    assert_eq!(data["amount"], json!({ "amount": 5_000_001, "currency": "NGN" }));
+    assert_eq!(
+        (&data["reason"], &event["actor"]),
+        (&json!("single_deposit_exceeded"), &json!("provider:providus"))
+    );
     let rich = account(&bank, 3).await;
     assert_eq!(arrives(&bank, &rich, "90000000.00", count + 1).await, ended("credited"));
     exact(&bank).await;

@@ -52,8 +52,9 @@ pub(super) async fn within_ceilings(
 /// The deposit, if it waits still and no other worker has it; it is this transaction's until that ends.
 pub(super) async fn lock_in_op(op: &mut Op, id: Uuid) -> sqlx::Result<Option<Deposit>> {
     let row = sqlx::query!(
-        "SELECT provider, reference, wallet_id, amount, currency, sender_name
-         FROM deposits WHERE id = $1 AND status = 'suspended' FOR UPDATE SKIP LOCKED",
+        "SELECT d.provider, d.reference, w.user_id, d.wallet_id, d.amount, d.currency, d.sender_name
+         FROM deposits d JOIN wallets w ON w.id = d.wallet_id
+         WHERE d.id = $1 AND d.status = 'suspended' FOR UPDATE OF d SKIP LOCKED",
         id,
     )
     .fetch_optional(&mut **op)
@@ -62,6 +63,7 @@ pub(super) async fn lock_in_op(op: &mut Op, id: Uuid) -> sqlx::Result<Option<Dep
     Ok(Some(Deposit {
         provider: row.provider,
         reference: row.reference,
+        user_id: row.user_id.into(),
         wallet_id: row.wallet_id.into(),
         amount: money(row.amount, &row.currency)?,
         sender_name: row.sender_name,
