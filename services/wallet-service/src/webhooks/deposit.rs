@@ -3,18 +3,20 @@
 //!
 //! What the wallet may not take waits on the suspense account; `parked` brings there what was above a limit once it fits.
 
-use common_events::Actor;
+use common_events::{Actor, outbox};
 use common_utils::{crash_point, ids::TransactionId};
 use uuid::Uuid;
 
 use super::{
     entity::{Deposit, Ending, Failure, Obstacle},
+    events,
     handle::Stop,
     repo,
     worker::Handling,
 };
 use crate::ledger::{
-    AccountRef, Leg, MAX_DESCRIPTION, Origin, Outcome, PlatformAccount, Posting, PostingType, RefusalCode,
+    AccountRef, LedgerError, Leg, MAX_DESCRIPTION, Origin, Outcome, PlatformAccount, Posting, PostingType,
+    RefusalCode,
 };
 
 /// What an attempt to post came to.
@@ -72,6 +74,10 @@ async fn attempt(
         if let Some(Outcome::Refused(refusal)) = results.first().map(|result| result.outcome) {
             return Ok(Attempt::Refused(refusal.code));
         }
+        if let Some(obstacle) = obstacle {
+            let event = events::parked(id, deposit, obstacle, now).map_err(LedgerError::from)?;
+            outbox::publish_in_op(&mut op, &[event]).await.map_err(LedgerError::from)?;
+        }
         obstacle.map_or(Ending::Credited, Obstacle::ending)
     } else {
         Ending::AlreadyCredited
@@ -114,7 +120,7 @@ fn description(sender: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use common_utils::{
-        ids::WalletId,
+        ids::{UserId, WalletId},
         money::{Currency, Money},
     };
 
@@ -124,6 +130,7 @@ mod tests {
         Deposit {
             provider: "providus".to_owned(),
             reference: "R1".to_owned(),
+            user_id: UserId::new(),
             wallet_id: WalletId::new(),
             amount: Money::new(amount, Currency::NGN),
             sender_name: Some(sender.to_owned()),

@@ -3,7 +3,10 @@
 //! A webhook is only a hint. Money is credited on the provider's own record, and only where that record, the webhook
 //! and what we know of the account number all say the same.
 
-use common_utils::{ids::WalletId, money::Money};
+use common_utils::{
+    ids::{UserId, WalletId},
+    money::Money,
+};
 
 use crate::{ledger::RefusalCode, providers::ProviderTransaction};
 
@@ -203,6 +206,7 @@ pub(super) struct Claim {
 /// To whom an account number leads here, and as whom its provider knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
+    pub(super) user_id: UserId,
     pub(super) wallet_id: WalletId,
     pub(super) customer_id: String,
     /// Of the owner, if it was told.
@@ -214,6 +218,7 @@ pub(super) struct Holder {
 pub(super) struct Deposit {
     pub(super) provider: String,
     pub(super) reference: String,
+    pub(super) user_id: UserId,
     pub(super) wallet_id: WalletId,
     pub(super) amount: Money,
     pub(super) sender_name: Option<String>,
@@ -247,6 +252,7 @@ impl Claim {
         Ok(Deposit {
             provider: provider.to_owned(),
             reference: self.reference,
+            user_id: holder.user_id,
             wallet_id: holder.wallet_id,
             amount: record.amount,
             sender_name: record.sender_name,
@@ -296,6 +302,7 @@ mod tests {
     #[test]
     fn the_holder_must_be_the_customer_of_the_webhook() {
         let holder = |customer: &str| Holder {
+            user_id: UserId::new(),
             wallet_id: WalletId::new(),
             customer_id: customer.to_owned(),
             tier: None,

@@ -10,6 +10,7 @@
 mod deposit;
 mod entity;
 mod error;
+mod events;
 mod handle;
 mod metrics;
 pub(crate) mod parked;

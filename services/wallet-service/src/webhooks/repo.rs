@@ -114,7 +114,7 @@ pub(super) async fn holder(
 ) -> sqlx::Result<Option<Holder>> {
     sqlx::query_as!(
         Holder,
-        r#"SELECT account.wallet_id, customer.customer_id, owner.tier AS "tier?"
+        r#"SELECT user_id, account.wallet_id, customer.customer_id, owner.tier AS "tier?"
          FROM virtual_accounts AS account
          JOIN provider_customers AS customer USING (provider, user_id)
          LEFT JOIN wallet_owners AS owner USING (user_id)

@@ -1,6 +1,7 @@
 //! Deposits above a limit: kept on the suspense account, and in their wallet once they fit.
 
 use common_utils::telemetry::metrics;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -59,6 +60,19 @@ async fn a_deposit_above_the_single_one_of_the_tier_waits_and_is_not_lost() {
         assert_eq!(bank.platform("suspense").await, total);
     }
     assert_eq!(deposits(&bank).await[1], parked("single_deposit_exceeded"));
+    let told = bank.events("wallet.deposit.parked").await;
+    assert_eq!(told.len(), 2);
+    let (event, data) = (&told[0], &told[0]["data"]);
+    let first: (Uuid, String) = sqlx::query_as("SELECT id, reference FROM deposits WHERE amount = 5000001")
+        .fetch_one(&bank.db.pool)
+        .await
+        .unwrap();
+    assert_eq!((&data["transactionId"], &data["providerReference"]), (&json!(first.0), &json!(first.1)));
+    assert_eq!(data["amount"], json!({ "amount": 5_000_001, "currency": "NGN" }));
+    assert_eq!(
+        (&data["reason"], &event["actor"]),
+        (&json!("single_deposit_exceeded"), &json!("provider:providus"))
+    );
     let rich = account(&bank, 3).await;
     assert_eq!(arrives(&bank, &rich, "90000000.00", count + 1).await, ended("credited"));
     exact(&bank).await;
@@ -214,12 +228,12 @@ async fn operators_see_what_waits_why_and_for_how_long() {
         };
         let count = value("wallet_deposits_parked", "single_deposit_exceeded")?;
         let oldest = value("wallet_deposits_parked_oldest_seconds", "single_deposit_exceeded")?;
-        for reason in ["ceiling_exceeded", "shut"] {
+        for reason in ["ceiling_exceeded", "manual"] {
             value("wallet_deposits_parked", reason)?;
         }
-        let released = page.lines().any(|line| line.starts_with("wallet_deposits_released_total{"));
+        let counted = page.lines().any(|line| line.starts_with("wallet_deposits_released_total{"));
         let whole = (1.0..1.5).contains(&count) && (172_800.0..173_000.0).contains(&oldest);
-        (whole && released).then_some(())
+        (whole && counted).then_some(())
     })
     .await;
 
@@ -230,4 +244,24 @@ async fn operators_see_what_waits_why_and_for_how_long() {
         assert!(listed.contains(part), "{part} is missing in {listed}");
     }
     assert!(!listed.contains("Bola"), "{listed}");
+}
+
+#[tokio::test]
+async fn what_staff_took_in_hand_is_not_released() {
+    let bank = Bank::open().await;
+    let (kept, other) = (account(&bank, 1).await, account(&bank, 1).await);
+    let _handler = bank.handler();
+    assert_eq!(arrives(&bank, &kept, "60000.00", 1).await, ended("above_limit"));
+    assert_eq!(arrives(&bank, &other, "60000.00", 2).await, ended("above_limit"));
+    // As docs/operations.md says.
+    let keep = "UPDATE deposits SET refusal = 'returned' WHERE wallet_id = $1 AND status = 'suspended'";
+    let changed = sqlx::query(keep).bind(kept.wallet.uuid()).execute(&bank.db.pool).await.unwrap();
+    assert_eq!(changed.rows_affected(), 1);
+    let _releaser = bank.releaser();
+    bank.tell_tier(kept.user, 3).await;
+    bank.tell_tier(other.user, 3).await;
+    eventually("the other's", async || (bank.balance(other.wallet).await == 6_000_000).then_some(())).await;
+    assert_eq!((bank.balance(kept.wallet).await, bank.platform("suspense").await), (0, 6_000_000));
+    let changed = sqlx::query(keep).bind(other.wallet.uuid()).execute(&bank.db.pool).await.unwrap();
+    assert_eq!(changed.rows_affected(), 0);
 }

@@ -9,8 +9,8 @@ const PARKED: &str = "wallet_deposits_parked";
 const OLDEST: &str = "wallet_deposits_parked_oldest_seconds";
 const RELEASED: &str = "wallet_deposits_released_total";
 
-/// The wallet is frozen or closed; [`super::repo::waiting`] calls it the same.
-const SHUT: &str = "shut";
+/// A person has to decide; [`super::repo::waiting`] calls it the same.
+const MANUAL: &str = "manual";
 
 pub(crate) fn register() {
     describe_gauge!(PARKED, "Deposits on the suspense account, by why their wallet did not take them.");
@@ -28,7 +28,7 @@ pub(super) fn released() {
 }
 
 pub(super) fn waiting(waiting: &[Waiting]) {
-    for reason in limits().into_iter().chain([SHUT.to_owned()]) {
+    for reason in limits().into_iter().chain([MANUAL.to_owned()]) {
         let found = waiting.iter().find(|waiting| waiting.reason == reason);
         let (count, oldest) = found.map_or((0, 0.0), |found| (found.count, found.oldest_seconds));
         let count = f64::from(i32::try_from(count).unwrap_or(i32::MAX));

@@ -52,8 +52,9 @@ pub(super) async fn within_ceilings(
 /// The deposit, if it waits still and no other worker has it; it is this transaction's until that ends.
 pub(super) async fn lock_in_op(op: &mut Op, id: Uuid) -> sqlx::Result<Option<Deposit>> {
     let row = sqlx::query!(
-        "SELECT provider, reference, wallet_id, amount, currency, sender_name
-         FROM deposits WHERE id = $1 AND status = 'suspended' FOR UPDATE SKIP LOCKED",
+        "SELECT d.provider, d.reference, w.user_id, d.wallet_id, d.amount, d.currency, d.sender_name
+         FROM deposits d JOIN wallets w ON w.id = d.wallet_id
+         WHERE d.id = $1 AND d.status = 'suspended' FOR UPDATE OF d SKIP LOCKED",
         id,
     )
     .fetch_optional(&mut **op)
@@ -62,6 +63,7 @@ pub(super) async fn lock_in_op(op: &mut Op, id: Uuid) -> sqlx::Result<Option<Dep
     Ok(Some(Deposit {
         provider: row.provider,
         reference: row.reference,
+        user_id: row.user_id.into(),
         wallet_id: row.wallet_id.into(),
         amount: money(row.amount, &row.currency)?,
         sender_name: row.sender_name,
@@ -94,7 +96,7 @@ pub(super) struct Waiting {
     pub(super) oldest_seconds: f64,
 }
 
-/// By reason; those that are none of `named`, because the wallet is shut, together.
+/// By reason; those that are none of `named` wait for a person, and are told together.
 pub(super) async fn waiting(
     pool: &PgPool,
     named: &[String],
@@ -102,7 +104,7 @@ pub(super) async fn waiting(
 ) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as!(
         Waiting,
-        r#"SELECT CASE WHEN refusal = ANY ($1) THEN refusal ELSE 'shut' END AS "reason!", count(*) AS "count!",
+        r#"SELECT CASE WHEN refusal = ANY ($1) THEN refusal ELSE 'manual' END AS "reason!", count(*) AS "count!",
                   EXTRACT(EPOCH FROM $2 - min(credited_at))::float8 AS "oldest_seconds!"
            FROM deposits WHERE status = 'suspended' GROUP BY 1"#,
         named,
