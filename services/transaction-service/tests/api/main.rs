@@ -7,11 +7,14 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod approval;
 mod bad_input;
 mod concurrency;
 mod events;
 mod keys;
 mod killed;
+mod limits;
+mod limits_model;
 mod lists;
 mod machines;
 mod peers;
