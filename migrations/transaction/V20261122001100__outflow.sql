@@ -16,7 +16,7 @@ CREATE TABLE outflow_windows (
 ) WITH (fillfactor = 70);
 
 -- Which windows it is counted in; or which limit it would have passed, what that was, and what was left of it: then it is counted
--- nowhere, never handed to the ledger, and ends as failed. Constraints are not held against rows of before, which have none of it.
+-- nowhere, never handed to the ledger, and ends as failed.
 ALTER TABLE transactions
     ADD COLUMN outflow_day timestamptz,
     ADD COLUMN outflow_device timestamptz,
@@ -86,7 +86,8 @@ CREATE FUNCTION claim_transfers(
     RETURNS TABLE (id uuid, outflow_day timestamptz, outflow_device timestamptz, over_limit text, over_limit_most bigint,
                    over_limit_left bigint)
     LANGUAGE plpgsql
-    SET enable_mergejoin = off SET enable_seqscan = off
+    -- Planned once: planning anew for each batch took as long as counting it.
+    SET enable_mergejoin = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -113,58 +114,62 @@ BEGIN
         JOIN UNNEST(fresh) AS claimed (id) USING (id)
         WHERE new.day IS NOT NULL);
 
-    -- All are counted, which is right for nearly all.
-    WITH touched AS (
-        SELECT a.user_id, its_currency AS currency, held.kind, held.starts_at, a.amount
-        FROM UNNEST(asked) AS a
-        CROSS JOIN LATERAL (VALUES ('daily_outflow', a.day), ('new_device', a.device)) AS held (kind, starts_at)
-        WHERE held.starts_at IS NOT NULL
-        UNION ALL
-        SELECT t.from_user_id, t.currency, held.kind, held.starts_at, 0
-        FROM UNNEST(failing) AS ends (id)
-        CROSS JOIN LATERAL (
-            SELECT t.from_user_id, t.currency, t.outflow_day, t.outflow_device FROM transactions t
-            WHERE t.id = ends.id LIMIT 1) AS t
-        CROSS JOIN LATERAL (VALUES ('daily_outflow', t.outflow_day), ('new_device', t.outflow_device))
-                   AS held (kind, starts_at)
-        WHERE held.starts_at IS NOT NULL
-    ), counted AS (
-        INSERT INTO outflow_windows AS w (user_id, currency, kind, starts_at, moved)
-        SELECT user_id, currency, kind, starts_at, sum(amount) FROM touched
-        GROUP BY user_id, currency, kind, starts_at ORDER BY user_id, currency, kind, starts_at
-        ON CONFLICT ON CONSTRAINT outflow_windows_pkey DO UPDATE SET moved = w.moved + EXCLUDED.moved
-        RETURNING w.user_id, w.currency, w.kind, w.starts_at, w.moved
-    ), full_days AS (
-        SELECT a.id FROM UNNEST(asked) AS a
-        JOIN counted c ON c.user_id = a.user_id AND c.starts_at = a.day
-        WHERE c.kind = 'daily_outflow' AND c.currency = its_currency AND c.moved > a.day_most
-    ), full_devices AS (
-        SELECT a.id FROM UNNEST(asked) AS a
-        JOIN counted c ON c.user_id = a.user_id AND c.starts_at = a.device
-        WHERE c.kind = 'new_device' AND c.currency = its_currency AND c.moved > a.device_most
-    )
-    SELECT ARRAY_AGG(a ORDER BY a.place) INTO tight FROM UNNEST(asked) AS a
-    JOIN (SELECT f.id FROM full_days f UNION SELECT f.id FROM full_devices f) AS over USING (id);
+    IF cardinality(asked) > 0 OR cardinality(failing) > 0 THEN
+        -- All are counted, which is right for nearly all.
+        WITH touched AS (
+            SELECT a.user_id, its_currency AS currency, held.kind, held.starts_at, a.amount
+            FROM UNNEST(asked) AS a
+            CROSS JOIN LATERAL (VALUES ('daily_outflow', a.day), ('new_device', a.device)) AS held (kind, starts_at)
+            WHERE held.starts_at IS NOT NULL
+            UNION ALL
+            SELECT t.from_user_id, t.currency, held.kind, held.starts_at, 0
+            FROM UNNEST(failing) AS ends (id)
+            CROSS JOIN LATERAL (
+                SELECT t.from_user_id, t.currency, t.outflow_day, t.outflow_device FROM transactions t
+                WHERE t.id = ends.id LIMIT 1) AS t
+            CROSS JOIN LATERAL (VALUES ('daily_outflow', t.outflow_day), ('new_device', t.outflow_device))
+                       AS held (kind, starts_at)
+            WHERE held.starts_at IS NOT NULL
+        ), counted AS (
+            INSERT INTO outflow_windows AS w (user_id, currency, kind, starts_at, moved)
+            SELECT user_id, currency, kind, starts_at, sum(amount) FROM touched
+            GROUP BY user_id, currency, kind, starts_at ORDER BY user_id, currency, kind, starts_at
+            ON CONFLICT ON CONSTRAINT outflow_windows_pkey DO UPDATE SET moved = w.moved + EXCLUDED.moved
+            RETURNING w.user_id, w.currency, w.kind, w.starts_at, w.moved
+        ), full_days AS (
+            SELECT a.id FROM UNNEST(asked) AS a
+            JOIN counted c ON c.user_id = a.user_id AND c.starts_at = a.day
+            WHERE c.kind = 'daily_outflow' AND c.currency = its_currency AND c.moved > a.day_most
+        ), full_devices AS (
+            SELECT a.id FROM UNNEST(asked) AS a
+            JOIN counted c ON c.user_id = a.user_id AND c.starts_at = a.device
+            WHERE c.kind = 'new_device' AND c.currency = its_currency AND c.moved > a.device_most
+        )
+        SELECT ARRAY_AGG(a ORDER BY a.place) INTO tight FROM UNNEST(asked) AS a
+        JOIN (SELECT f.id FROM full_days f UNION SELECT f.id FROM full_devices f) AS over USING (id);
+    END IF;
 
     -- Where that was too much, everybody who shares the window is decided anew, one after the other.
-    FOR back IN
-        SELECT a.user_id, held.kind, held.starts_at, sum(a.amount) AS amount FROM UNNEST(tight) AS a
-        CROSS JOIN LATERAL (VALUES ('daily_outflow', a.day), ('new_device', a.device)) AS held (kind, starts_at)
-        WHERE held.starts_at IS NOT NULL GROUP BY a.user_id, held.kind, held.starts_at
-    LOOP
-        UPDATE outflow_windows w SET moved = w.moved - back.amount
-        WHERE w.user_id = back.user_id AND w.currency = its_currency AND w.kind = back.kind
-          AND w.starts_at = back.starts_at;
-    END LOOP;
-    FOREACH ask IN ARRAY COALESCE(tight, '{}') LOOP
-        verdict := outflow_decide(ask, its_currency);
-        IF verdict.name IS NOT NULL THEN
-            refused := refused || ask.id;
-            names := names || verdict.name;
-            mosts := mosts || verdict.most;
-            rests := rests || verdict.rest;
-        END IF;
-    END LOOP;
+    IF tight IS NOT NULL THEN
+        FOR back IN
+            SELECT a.user_id, held.kind, held.starts_at, sum(a.amount) AS amount FROM UNNEST(tight) AS a
+            CROSS JOIN LATERAL (VALUES ('daily_outflow', a.day), ('new_device', a.device)) AS held (kind, starts_at)
+            WHERE held.starts_at IS NOT NULL GROUP BY a.user_id, held.kind, held.starts_at
+        LOOP
+            UPDATE outflow_windows w SET moved = w.moved - back.amount
+            WHERE w.user_id = back.user_id AND w.currency = its_currency AND w.kind = back.kind
+              AND w.starts_at = back.starts_at;
+        END LOOP;
+        FOREACH ask IN ARRAY tight LOOP
+            verdict := outflow_decide(ask, its_currency);
+            IF verdict.name IS NOT NULL THEN
+                refused := refused || ask.id;
+                names := names || verdict.name;
+                mosts := mosts || verdict.most;
+                rests := rests || verdict.rest;
+            END IF;
+        END LOOP;
+    END IF;
 
     RETURN QUERY
         SELECT claimed.id, CASE WHEN no.id IS NULL THEN a.day END, CASE WHEN no.id IS NULL THEN a.device END, no.name,

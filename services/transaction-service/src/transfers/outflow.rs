@@ -19,7 +19,7 @@ use common_utils::{
 };
 
 use super::entity::RefusalCode;
-use crate::transactions::{Failure, LimitName, OverLimit, Transaction};
+use crate::transactions::{Failure, LimitName, OverLimit, Party, Transaction};
 
 /// The windows that a transfer is counted in, by their beginnings. None of them: nothing limits it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub(super) struct Counted {
 impl Counted {
     /// Of a transfer that begins. `device_since`: when the device was bound that the sender's session is on.
     pub(super) fn of(transfer: &Transaction, device_since: Option<DateTime<Utc>>, limits: &Limits) -> Self {
-        let (at, user) = (transfer.created_at, |party: &crate::transactions::Party| party.user);
+        let at = transfer.created_at;
+        let user = |party: &Party| party.user;
         let to_others = transfer.from.as_ref().map(user) != transfer.to.as_ref().map(user);
         if !limits.are_enforced() || !to_others || transfer.amount.currency != limits.currency() {
             return Self::default();
@@ -97,11 +98,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        directory::Wallet,
-        transactions::Party,
-        transfers::entity::{self, Parties, Recipient, TransferRequest},
-    };
+    use crate::transfers::entity::{self, Parties, Recipient, TransferRequest};
 
     fn limits(values: &[(&str, &str)]) -> Limits {
         let values: HashMap<String, String> =
@@ -116,9 +113,8 @@ mod tests {
     fn transfer(from: UserId, to: UserId, currency: Currency) -> Transaction {
         let party = |user| Party { wallet: WalletId::new(), user, name: None };
         let (from, to) = (party(from), party(to));
-        let wallet = Wallet { id: to.wallet, user: to.user, currency, created_at: noon() };
-        let (to_wallet, amount) = (Recipient::Wallet(wallet.id), Money::new(1, currency));
-        let request = TransferRequest { from: from.wallet, to: to_wallet, amount, narration: None };
+        let (wallet, amount) = (Recipient::Wallet(to.wallet), Money::new(1, currency));
+        let request = TransferRequest { from: from.wallet, to: wallet, amount, narration: None };
         entity::initiated(request, Parties { from, to }, String::new(), noon(), noon())
     }
 

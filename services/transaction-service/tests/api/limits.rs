@@ -354,7 +354,7 @@ async fn two_instances_do_not_wait_for_each_other_in_a_ring() {
     let instances = [world.router.clone(), world.second_router()];
     let calls: Vec<_> = (0..200)
         .map(|number: usize| {
-            let (from, to) = if number % 3 == 0 { (&ada, &bola) } else { (&bola, &ada) };
+            let (from, to) = if number.is_multiple_of(3) { (&ada, &bola) } else { (&bola, &ada) };
             let key = format!("k{number}");
             let request = transfer_request(from, &key, &between(from, to, 1_000));
             let call = tower::ServiceExt::oneshot(instances[number % 2].clone(), request);

@@ -39,6 +39,35 @@ impl Settlement {
     }
 }
 
+/// The ends of a batch as `settle_transfers` takes them.
+#[derive(Debug)]
+struct EndColumns<'a> {
+    ids: Vec<Uuid>,
+    statuses: Vec<&'a str>,
+    codes: Vec<Option<&'a str>>,
+    messages: Vec<Option<&'a str>>,
+    times: Vec<Option<DateTime<Utc>>>,
+    /// Of the ids, those that fail: what they were counted in is locked with what begins.
+    failing: Vec<Uuid>,
+}
+
+impl<'a> EndColumns<'a> {
+    fn of(ends: &'a [Settlement]) -> Self {
+        let word = |pick: fn(&'a Failure) -> &'a str| {
+            ends.iter().map(|end| end.failure.as_ref().map(pick)).collect()
+        };
+        let failing = ends.iter().filter(|end| end.status == Status::Failed);
+        Self {
+            ids: ends.iter().map(|end| end.id.uuid()).collect(),
+            statuses: ends.iter().map(|end| end.status.name()).collect(),
+            codes: word(|failure| &failure.code),
+            messages: word(|failure| &failure.message),
+            times: ends.iter().map(|end| end.completed_at).collect(),
+            failing: failing.map(|end| end.id.uuid()).collect(),
+        }
+    }
+}
+
 /// Transfers that begin, the keys that they claim and where they count, in one order.
 #[derive(Debug)]
 pub(in crate::transfers) struct Begun<'a> {
@@ -72,15 +101,7 @@ pub(in crate::transfers) async fn write(
     let events = outbox::Row::of(told.iter().map(|(_, event)| event));
     let columns = Columns::of(&begun.transfers);
     let claims = ClaimColumns::of(&begun.claims);
-    let ids: Vec<Uuid> = ends.iter().map(|end| end.id.uuid()).collect();
-    let statuses: Vec<&str> = ends.iter().map(|end| end.status.name()).collect();
-    let word = |pick: fn(&Failure) -> &str| -> Vec<Option<&str>> {
-        ends.iter().map(|end| end.failure.as_ref().map(pick)).collect()
-    };
-    let (codes, messages) = (word(|failure| &failure.code), word(|failure| &failure.message));
-    let times: Vec<Option<DateTime<Utc>>> = ends.iter().map(|end| end.completed_at).collect();
-    let failing: Vec<Uuid> =
-        ends.iter().filter(|end| end.status == Status::Failed).map(|end| end.id.uuid()).collect();
+    let ends = EndColumns::of(ends);
     let days: Vec<Option<DateTime<Utc>>> = begun.counted.iter().map(|counted| counted.day).collect();
     let devices: Vec<Option<DateTime<Utc>>> = begun.counted.iter().map(|counted| counted.device).collect();
     let written = insert_transactions!(
@@ -119,11 +140,11 @@ pub(in crate::transfers) async fn write(
         &claims.hashes as &[&[u8]],
         &claims.resources,
         now,
-        &ids,
-        &statuses as &[&str],
-        &codes as &[Option<&str>],
-        &messages as &[Option<&str>],
-        &times as &[Option<DateTime<Utc>>],
+        &ends.ids,
+        &ends.statuses as &[&str],
+        &ends.codes as &[Option<&str>],
+        &ends.messages as &[Option<&str>],
+        &ends.times as &[Option<DateTime<Utc>>],
         events.topic,
         &about,
         &events.ids,
@@ -136,7 +157,7 @@ pub(in crate::transfers) async fn write(
         begun.figures.currency.code(),
         &begun.figures.daily as &[Option<i64>],
         begun.figures.new_device,
-        &failing,
+        &ends.failing,
     );
     let written = written.fetch_one(connection).await?;
     let over_limit = over_limits(
