@@ -50,7 +50,7 @@ async fn today(world: &World, customer: &Customer) -> i64 {
 }
 
 /// As an event of identity-service would write it.
-async fn tier(world: &World, customer: &Customer, tier: i16) {
+pub(crate) async fn tier(world: &World, customer: &Customer, tier: i16) {
     sqlx::query(
         "INSERT INTO directory_users (user_id, email_hash, phone_hash, display_name, kyc_tier, status, changed_at)
          VALUES ($1, sha256($1::text::bytea), sha256($1::text::bytea), 'Ada O.', $2, 'active', now())

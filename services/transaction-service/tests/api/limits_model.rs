@@ -1,14 +1,15 @@
 //! Whatever the order of transfers, failures, crashes of the ledger and days: what counts is the sum of the transfers that have
-//! not failed, and never more than the limit.
+//! not failed, and never more than the limit. And of a batch that shares a statement, each is decided as if it came alone.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use common_utils::clock::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
+use common_utils::{clock::Clock, ids};
 use proptest::{prelude::*, test_runner::TestRunner};
 use uuid::Uuid;
 
 use crate::{
-    limits::{A_DAY, NEW_DEVICE, on_device, rich, windows},
+    limits::{A_DAY, NEW_DEVICE, on_device, rich, tier, windows},
     peers::Fault,
     support::{Customer, World, between, eventually, read, transfer_request},
 };
@@ -114,4 +115,99 @@ async fn open(world: &World, users: &[Uuid]) -> i64 {
 
 fn fresh(world: &World, customer: &Customer) -> Customer {
     Customer { token: world.token(customer.person.id), ..customer.clone() }
+}
+
+/// One of a batch that is claimed by one statement: whose, how much, and on which of their new devices.
+type Ask = (usize, i64, Option<i64>);
+
+const DAY: i64 = 100;
+const DEVICE: i64 = 40;
+/// Whom nothing limits but a new device.
+const HIGHEST: usize = 2;
+
+fn batches() -> impl Strategy<Value = Vec<Vec<Ask>>> {
+    let ask = (0_usize..3, 1_i64..60, prop::option::weighted(0.4, 0_i64..2));
+    prop::collection::vec(prop::collection::vec(ask, 1..12), 1..4)
+}
+
+/// What the windows hold, decided one ask after the other: what is left where that is too little.
+#[derive(Default)]
+struct Model(HashMap<(usize, Option<i64>), i64>);
+
+impl Model {
+    fn decide(&mut self, (person, amount, device): Ask) -> Option<i64> {
+        let mut windows = vec![((person, None), if person == HIGHEST { None } else { Some(DAY) })];
+        windows.extend(device.map(|device| ((person, Some(device)), Some(DEVICE))));
+        let left =
+            |(window, most): &(_, Option<i64>)| most.map(|most| most - self.0.get(window).unwrap_or(&0));
+        let refused = windows.iter().filter_map(left).filter(|left| amount > *left).min();
+        if refused.is_none() {
+            windows.into_iter().for_each(|(window, _)| *self.0.entry(window).or_default() += amount);
+        }
+        refused
+    }
+}
+
+#[test]
+fn a_batch_is_decided_as_if_each_came_alone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() };
+    TestRunner::new(config)
+        .run(&batches(), |batches| {
+            runtime.block_on(compare(&world, &batches));
+            Ok(())
+        })
+        .unwrap();
+    runtime.block_on(async move { drop(world) });
+}
+
+async fn compare(world: &World, batches: &[Vec<Ask>]) {
+    let people: Vec<Customer> = (0..3).map(|_| world.customer("Ada", "Obi")).collect();
+    tier(world, &people[HIGHEST], 3).await;
+    let mut model = Model::default();
+    for batch in batches {
+        let expected: Vec<Option<i64>> = batch.iter().map(|ask| model.decide(*ask)).collect();
+        assert_eq!(claim(world, &people, batch).await, expected, "{batch:?} of {batches:?}");
+    }
+    for (index, person) in people.iter().enumerate() {
+        let held: i64 = windows(world, &[person.person.id]).await.iter().map(|(_, moved, _)| moved).sum();
+        let expected: i64 = model.0.iter().filter(|((of, _), _)| *of == index).map(|(_, moved)| moved).sum();
+        assert_eq!(held, expected, "{batches:?}");
+    }
+}
+
+/// What is left, of those that are refused.
+async fn claim(world: &World, people: &[Customer], batch: &[Ask]) -> Vec<Option<i64>> {
+    let ids: Vec<Uuid> = batch.iter().map(|_| ids::new_id()).collect();
+    let users: Vec<Uuid> = batch.iter().map(|(person, ..)| people[*person].person.id).collect();
+    let now = world.clock.now();
+    let devices: Vec<Option<DateTime<Utc>>> =
+        batch.iter().map(|(.., device)| device.map(|device| now - TimeDelta::seconds(device))).collect();
+    let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i64>)> = sqlx::query_as(
+        "SELECT id, outflow_day, over_limit_left
+         FROM claim_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, 'NGN', $10, $11, '{}')",
+    )
+    .bind(users.iter().map(Uuid::to_string).collect::<Vec<_>>())
+    .bind(ids.iter().map(Uuid::to_string).collect::<Vec<_>>())
+    .bind(vec![vec![0_u8]; batch.len()])
+    .bind(&ids)
+    .bind(now)
+    .bind(&users)
+    .bind(batch.iter().map(|(_, amount, _)| *amount).collect::<Vec<_>>())
+    .bind(vec![now; batch.len()])
+    .bind(devices)
+    .bind(vec![Some(DAY), Some(DAY), Some(DAY), None])
+    .bind(DEVICE)
+    .fetch_all(world.pool())
+    .await
+    .unwrap();
+    let found: HashMap<Uuid, (Option<DateTime<Utc>>, Option<i64>)> =
+        rows.into_iter().map(|(id, day, left)| (id, (day, left))).collect();
+    let left = |id| {
+        let (day, left) = found[id];
+        assert_ne!(day.is_some(), left.is_some(), "counted, or refused");
+        left
+    };
+    ids.iter().map(left).collect()
 }
