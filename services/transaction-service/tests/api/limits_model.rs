@@ -142,7 +142,9 @@ impl Model {
             |(window, most): &(_, Option<i64>)| most.map(|most| most - self.0.get(window).unwrap_or(&0));
         let refused = windows.iter().filter_map(left).filter(|left| amount > *left).min();
         if refused.is_none() {
-            windows.into_iter().for_each(|(window, _)| *self.0.entry(window).or_default() += amount);
+            for (window, _) in windows {
+                *self.0.entry(window).or_default() += amount;
+            }
         }
         refused
     }
