@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{Claims, testing as auth};
+use common_db::PgPool;
 use common_limits::Limits;
 use common_utils::{
     clock::Clock,
@@ -345,26 +346,60 @@ async fn sixty_four_at_once_never_send_more_than_the_limit() {
     assert_eq!(world.peers.book().balance(bola.wallet), WEALTH + sent * EACH);
 }
 
-/// Both instances claim for the one and give back to the other, in either order.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+/// A statement that begins a transfer of the one and ends one of the other as failed, as two instances come to do crosswise.
+async fn begin_and_fail(pool: PgPool, begins: Uuid, fails: Uuid, day: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "SELECT count(ended) FROM (
+             SELECT count(*) AS begun FROM claim_transfers(ARRAY[$1::uuid::text], ARRAY['crosswise'], ARRAY[''::bytea],
+                 ARRAY[gen_random_uuid()], now(), ARRAY[$1::uuid], ARRAY[1::bigint], ARRAY[$3::timestamptz],
+                 ARRAY[NULL::timestamptz], 'NGN', ARRAY[NULL::bigint], NULL, ARRAY[$2::uuid])) AS claims
+         CROSS JOIN LATERAL settle_transfers(CASE WHEN claims.begun >= 0 THEN ARRAY[$2::uuid] END, ARRAY['failed'],
+             ARRAY['x'], ARRAY['x'], ARRAY[NULL::timestamptz]) AS ended",
+    )
+    .bind(begins)
+    .bind(fails)
+    .bind(day)
+    .fetch_one(&pool)
+    .await
+}
+
+async fn wait_for_waiting(world: &World, wanted: i64) {
+    let waiting = eventually(async || {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(query).fetch_one(world.pool()).await.unwrap();
+        (waiting == wanted).then_some(())
+    });
+    assert!(waiting.await.is_some());
+}
+
+#[tokio::test]
 async fn two_instances_do_not_wait_for_each_other_in_a_ring() {
     let world = World::new().await;
     let (ada, bola) = (rich(&world, "Ada"), rich(&world, "Bola"));
-    world.peers.fail(Fault::Refuse("insufficient_funds"));
-    let instances = [world.router.clone(), world.second_router()];
-    let calls: Vec<_> = (0..200)
-        .map(|number: usize| {
-            let (from, to) = if number.is_multiple_of(3) { (&ada, &bola) } else { (&bola, &ada) };
-            let key = format!("k{number}");
-            let request = transfer_request(from, &key, &between(from, to, 1_000));
-            let call = tower::ServiceExt::oneshot(instances[number % 2].clone(), request);
-            tokio::spawn(async move { read(call.await.unwrap()).await })
-        })
-        .collect();
-    for call in calls {
-        assert_eq!(call.await.unwrap().code(), "insufficient_funds");
+    world.peers.fail(Fault::Down);
+    let mut open = Vec::new();
+    for (from, to) in [(&ada, &bola), (&bola, &ada)] {
+        world.transfer(from, "k1", &between(from, to, 1_000)).await;
+        let query = "SELECT id, outflow_day FROM transactions WHERE from_user_id = $1";
+        let query = sqlx::query_as::<_, (Uuid, DateTime<Utc>)>(query).bind(from.person.id);
+        open.push(query.fetch_one(world.pool()).await.unwrap());
     }
-    assert_eq!((today(&world, &ada).await, today(&world, &bola).await), (0, 0));
+    let [(of_ada, day), (of_bola, _)] = open[..] else { panic!("two transfers") };
+    let mut before_both = world.pool().begin().await.unwrap();
+    sqlx::query("SELECT FROM outflow_windows WHERE user_id = $1 FOR UPDATE")
+        .bind(bola.person.id)
+        .execute(&mut *before_both)
+        .await
+        .unwrap();
+    let first = tokio::spawn(begin_and_fail(world.pool().clone(), bola.person.id, of_ada, day));
+    wait_for_waiting(&world, 1).await;
+    let second = tokio::spawn(begin_and_fail(world.pool().clone(), ada.person.id, of_bola, day));
+    wait_for_waiting(&world, 2).await;
+    before_both.rollback().await.unwrap();
+    for one in [first, second] {
+        assert_eq!(one.await.unwrap().unwrap(), 1);
+    }
+    assert_eq!((today(&world, &ada).await, today(&world, &bola).await), (1, 1));
 }
 
 /// Of every window: its content, and the sum of the transfers in it that have not failed.
