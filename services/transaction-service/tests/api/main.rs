@@ -14,6 +14,7 @@ mod events;
 mod keys;
 mod killed;
 mod limits;
+mod limits_at_once;
 mod limits_model;
 mod lists;
 mod machines;
