@@ -4,6 +4,8 @@
 //! `step_up_required`, which names what a fresh one may be given with: whoever has a second factor gives that one, because whoever holds
 //! their session may well know the password, too. identity-service takes the proof and answers a new access token, with which
 //! the call is repeated.
+//!
+//! Where only some calls of a route are sensitive, by what is in their body, [`require`] asks the same of the caller's claims.
 
 use std::marker::PhantomData;
 
@@ -78,12 +80,14 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
         let now = Authenticator::from_ref(state).tokens.now();
-        if is_fulfilled::<R>(&user.claims, now) {
-            Ok(Self { user, requirement: PhantomData })
-        } else {
-            Err(refusal::<R>(&user.claims))
-        }
+        require::<R>(&user.claims, now)?;
+        Ok(Self { user, requirement: PhantomData })
     }
+}
+
+/// Refuses who does not fulfil `R` now, as [`StepUp`] does.
+pub fn require<R: Requirement>(claims: &Claims, now: DateTime<Utc>) -> Result<(), Problem> {
+    if is_fulfilled::<R>(claims, now) { Ok(()) } else { Err(refusal::<R>(claims)) }
 }
 
 fn is_fulfilled<R: Requirement>(claims: &Claims, now: DateTime<Utc>) -> bool {
@@ -180,6 +184,15 @@ mod tests {
         assert!(is_fulfilled::<Approval>(&told, at(900 + 5 * MINUTE)));
         assert!(!is_fulfilled::<Approval>(&told, at(901 + 5 * MINUTE)));
         assert!(!is_fulfilled::<Fresh>(&told, at(900)) && !is_fulfilled::<BesidePassword>(&told, at(900)));
+    }
+
+    #[test]
+    fn a_call_that_needs_it_sometimes_is_refused_in_the_same_words() {
+        let claims = claims(&[Method::Password], &[Method::Pin]);
+        assert!(require::<Approval>(&claims, at(0)).is_ok());
+        let refused = require::<Approval>(&claims, at(301)).unwrap_err();
+        assert_eq!(refused.body("/", ""), refusal::<Approval>(&claims).body("/", ""));
+        assert_eq!((refused.code(), refused.status().as_u16()), ("step_up_required", 403));
     }
 
     #[test]

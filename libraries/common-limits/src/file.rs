@@ -60,6 +60,7 @@ fn parse(text: &str) -> anyhow::Result<Limits> {
         tiers: tiers(&file.tiers)?,
         country: file.country,
         currency: file.currency,
+        enforced: true,
     })
 }
 

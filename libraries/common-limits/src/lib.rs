@@ -1,7 +1,7 @@
 //! What a person's tier allows in one country: the largest deposit, the largest balance, and what may leave in a day.
 //!
-//! One file, compiled in; `LIMITS_FILE` takes its place, and one that makes no sense stops the start. `TIER_LIMITS=off`
-//! enforces nothing. Who enforces a figure: wallet-service deposits and balances, transaction-service outflow.
+//! One file, compiled in; `LIMITS_FILE` takes its place, and one that makes no sense stops the start. With `TIER_LIMITS=off`
+//! nothing is limited. The figures are told by identity-service and held by the services that move money.
 //!
 //! - Amounts are minor units of the one currency of the file. Other currencies have no figures.
 //! - A tier never allows less than the one below it.
@@ -9,7 +9,7 @@
 
 mod file;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
 use common_utils::{
     config::{ConfigError, Env},
     money::Currency,
@@ -44,6 +44,7 @@ pub struct Limits {
     offset: FixedOffset,
     new_device: Option<NewDevice>,
     tiers: [TierLimits; TIERS],
+    enforced: bool,
 }
 
 impl Limits {
@@ -66,7 +67,7 @@ impl Limits {
 
     /// The same country, without a limit.
     fn lifted(self) -> Self {
-        Self { new_device: None, tiers: [TierLimits::default(); TIERS], ..self }
+        Self { new_device: None, tiers: [TierLimits::default(); TIERS], enforced: false, ..self }
     }
 
     /// ISO 3166, two letters.
@@ -79,19 +80,30 @@ impl Limits {
         self.currency
     }
 
+    /// Whether anything is limited at all.
+    pub fn are_enforced(&self) -> bool {
+        self.enforced
+    }
+
     pub fn of(&self, tier: i16) -> TierLimits {
         usize::try_from(tier).ok().and_then(|tier| self.tiers.get(tier)).copied().unwrap_or(self.tiers[0])
     }
 
-    /// The country's day that it then is.
-    pub fn day(&self, at: DateTime<Utc>) -> NaiveDate {
-        at.with_timezone(&self.offset).date_naive()
+    /// The last midnight in the country.
+    pub fn day_begins(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let since_midnight = at.with_timezone(&self.offset).time() - NaiveTime::MIN;
+        at - since_midnight
     }
 
-    /// What a device that was bound at `bound_at` may have moved by now. None: it is new no longer.
-    pub fn new_device_outflow(&self, bound_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<i64> {
-        // Who bound it may have a clock that is ahead: such a device is new.
-        self.new_device.filter(|new| now - bound_at < new.lasts).map(|new| new.outflow)
+    /// What a device may move while it is new.
+    pub fn new_device_outflow(&self) -> Option<i64> {
+        self.new_device.map(|new| new.outflow)
+    }
+
+    /// Whether a device that was bound then is limited as a new one. One that is bound in time to come is: the clock of who bound
+    /// it is ahead.
+    pub fn is_new_device(&self, bound_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        self.new_device.is_some_and(|new| now - bound_at < new.lasts)
     }
 }
 
@@ -131,17 +143,20 @@ mod tests {
     #[test]
     fn a_day_begins_at_midnight_in_the_country() {
         let limits = limits(&[]).unwrap();
-        assert_eq!(limits.day(at("2026-03-01T22:59:59Z")).to_string(), "2026-03-01");
-        assert_eq!(limits.day(at("2026-03-01T23:00:00Z")).to_string(), "2026-03-02");
+        let midnight = |text| limits.day_begins(at(text));
+        assert_eq!(midnight("2026-03-01T22:59:59.999Z"), at("2026-02-28T23:00:00Z"));
+        for same_day in ["2026-03-01T23:00:00Z", "2026-03-02T00:00:00.5Z", "2026-03-02T22:59:59Z"] {
+            assert_eq!(midnight(same_day), at("2026-03-01T23:00:00Z"), "{same_day}");
+        }
     }
 
     #[test]
     fn a_device_is_new_for_a_day() {
         let limits = limits(&[]).unwrap();
         let bound = at("2026-03-01T12:00:00Z");
-        let after = |seconds| limits.new_device_outflow(bound, bound + TimeDelta::seconds(seconds));
-        assert_eq!([after(-5), after(0), after(86_399)], [Some(2_000_000); 3]);
-        assert_eq!(after(86_400), None);
+        let after = |seconds| limits.is_new_device(bound, bound + TimeDelta::seconds(seconds));
+        assert!(after(-5) && after(0) && after(86_399) && !after(86_400));
+        assert_eq!(limits.new_device_outflow(), Some(2_000_000));
     }
 
     #[test]
@@ -161,9 +176,9 @@ mod tests {
     #[test]
     fn limits_can_be_turned_off() {
         let off = limits(&[("TIER_LIMITS", "off")]).unwrap();
-        assert_eq!(off.of(0), TierLimits::default());
+        assert_eq!((off.of(0), off.are_enforced()), (TierLimits::default(), false));
         let now = at("2026-03-01T12:00:00Z");
-        assert_eq!(off.new_device_outflow(now, now), None);
+        assert!(off.new_device_outflow().is_none() && !off.is_new_device(now, now));
         assert!(limits(&[("TIER_LIMITS", "no")]).is_err());
     }
 }

@@ -186,3 +186,20 @@ impl PasswordConfig {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_country_at_home() {
+        let config = |country: &str| {
+            let values = [("KYC_COUNTRY", country), ("DB_PASSWORD", "x")];
+            let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Config::from_env(&Env::from_values("identity", values.into()))
+        };
+        assert_eq!(config("NG").unwrap().limits.country(), "NG");
+        let error = config("GH").unwrap_err().to_string();
+        assert!(error.contains("KYC_COUNTRY is GH") && error.contains("LIMITS_FILE"), "{error}");
+    }
+}
