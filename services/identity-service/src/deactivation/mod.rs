@@ -14,7 +14,7 @@ use secrecy::SecretString;
 
 use self::error::DeactivationError;
 use crate::{
-    SERVICE_NAME, codes, factors,
+    SERVICE_NAME, begun,
     notices::{Notices, entity::Message},
     passwords::{
         self,
@@ -53,8 +53,7 @@ impl Deactivation {
         }
         users::repo::update_status_in_op(&mut op, &user, now).await?;
         passwords::forget_resets_in_op(&mut op, id).await?;
-        codes::forget_changes_in_op(&mut op, id).await?;
-        factors::forget_challenges_in_op(&mut op, id).await?;
+        begun::forget_in_op(&mut op, id).await?;
         let (which, reason) = (Which::All, EndReason::Deactivated);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
         let notice = Message::account_deactivated(&user.trusted_contact(ContactKind::Email), now);

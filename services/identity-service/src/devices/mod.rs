@@ -40,7 +40,8 @@ use self::{
 };
 use crate::{
     auth::SignedIn,
-    factors::Factors,
+    begun,
+    factors::{Factors, error::FactorError},
     guard::Guard,
     key_name::KeyName,
     metrics,
@@ -115,6 +116,7 @@ impl Devices {
         let device = Device { id: challenge.device, user_id: caller.id, key, activated_at: now };
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller).map_err(FactorError::from)?;
         let access = self.bind_in_op(&mut op, &mut user, caller, &device, &enrolment).await?;
         op.commit().await?;
         self.notices.wake();
@@ -305,6 +307,11 @@ impl Devices {
         while repo::purge(&self.pool, now, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
+}
+
+/// What their devices, and those to be, are asked to sign.
+pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_challenges_in_op(op, user).await
 }
 
 fn known(caller: &CurrentUser) -> Caller {

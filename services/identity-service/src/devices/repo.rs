@@ -178,6 +178,12 @@ pub(super) async fn take_challenge(
     .transpose()
 }
 
+/// Those of the person's sessions: the others are of no person yet.
+pub(super) async fn delete_challenges_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM device_challenges WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
+}
+
 /// Forgets up to `limit` challenges that are over.
 pub(super) async fn purge(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let gone = sqlx::query!(

@@ -3,7 +3,10 @@
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use common_auth::{CurrentUser, StepUp, step_up::Fresh};
+use common_auth::{
+    CurrentUser, StepUp,
+    step_up::{Finishing, Fresh},
+};
 use common_utils::http::{
     ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
     paging::{Page, PageQuery},
@@ -186,7 +189,7 @@ async fn start_binding(
     responses(
         (status = 201, body = BoundAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`device_registered` or `too_many_devices`: ten", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`challenge_expired`, `device_rejected` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -194,11 +197,11 @@ async fn start_binding(
 )]
 async fn bind(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<DeviceSignatureRequest>,
 ) -> Result<(StatusCode, Json<BoundAnswer>), Problem> {
     let signature = request.signature()?;
-    let bound = state.devices.bind(&caller, request.challenge_id.into(), &signature).await?;
+    let bound = state.devices.bind(&caller.user, request.challenge_id.into(), &signature).await?;
     Ok((StatusCode::CREATED, Json(bound.into())))
 }
 

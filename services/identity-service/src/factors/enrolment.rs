@@ -1,7 +1,7 @@
 //! How somebody comes to an authenticator app and to recovery codes, and gives them up.
 //!
 //! An app is begun (its secret is shown once), then confirmed by a code of it within a quarter of an hour: until then nothing is asked for.
-//! With it come recovery codes, which are shown once, too. The routes ask for a fresh proof, by the second factor where there is one.
+//! With the first second factor come recovery codes, which are shown once, too. The routes ask for a fresh proof, by the second factor where there is one.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +18,7 @@ use super::{
     totp::TotpSecret,
 };
 use crate::{
+    begun,
     codes::entity::Code,
     notices::entity::Message,
     sessions::{AccessToken, entity::SessionId},
@@ -38,6 +39,7 @@ pub(super) struct Enrolment {
 
 /// What somebody gets who has confirmed an app.
 pub(super) struct Confirmed {
+    /// Where it is the first second factor.
     pub(super) recovery_codes: Vec<String>,
     pub(super) access: AccessToken,
 }
@@ -96,12 +98,12 @@ impl Factors {
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller)?;
         let sealed = repo::find_waiting_in_op(&mut op, user.id, now - WAITS).await?;
         let secret = self.secrets.open(user.id, &sealed.ok_or(FactorError::NothingToConfirm)?)?;
         let step = secret.step_of(code, now).ok_or(FactorError::Wrong)?;
         repo::confirm_in_op(&mut op, user.id, step, now).await?;
-        let recovery_codes = self.hand_out_in_op(&mut op, &mut user).await?;
-        self.add_in_op(&mut op, &mut user, Method::Totp).await?;
+        let recovery_codes = self.add_second_in_op(&mut op, &mut user, Method::Totp).await?;
         let session = SessionId::from(caller.claims.sid);
         let access = self.sessions.step_up_in_op(&mut op, &user, session, Method::Totp).await?;
         op.commit().await?;

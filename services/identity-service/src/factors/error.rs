@@ -1,6 +1,6 @@
 //! Why somebody has not proved who they are, or has no other factor than before.
 
-use common_auth::Method;
+use common_auth::{Method, verify::TokenError};
 use common_db::constraint;
 use common_utils::{crypto::sealing::SealError, http::Problem};
 
@@ -34,6 +34,8 @@ pub(crate) enum FactorError {
     Inactive,
     #[error("what an authenticator app reads cannot be written: {0}")]
     Rendering(anyhow::Error),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     TooOften(#[from] TooOften),
     #[error(transparent)]
@@ -76,6 +78,7 @@ impl From<FactorError> for Problem {
             FactorError::Inactive => inactive(),
             FactorError::Rendering(error) => Self::internal(error),
             FactorError::Sealing(_) => Self::internal(error),
+            FactorError::Token(error) => error.into(),
             FactorError::TooOften(error) => error.into(),
             FactorError::Proof(ProofError::Wrong) => {
                 Self::invalid_field("password", "wrong_password", "is not your password")

@@ -37,6 +37,7 @@ use self::{error::FactorError, totp::TotpSecret};
 use crate::{
     SERVICE_NAME,
     allowances::Allowances,
+    begun,
     codes::entity::Code,
     guard::Guard,
     metrics,
@@ -119,10 +120,10 @@ impl Evidence {
     }
 }
 
-/// Sign-ins under way lead to nothing any more: they are of a password that is another one now, of a factor that is gone, or of an account
-/// that is closed.
-pub(crate) async fn forget_challenges_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
-    repo::delete_challenges_in_op(op, user).await
+/// Sign-ins under way, and an app that waits to be confirmed.
+pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_challenges_in_op(op, user).await?;
+    repo::delete_waiting_in_op(op, user).await
 }
 
 impl Factors {
@@ -183,17 +184,22 @@ impl Factors {
         Ok(users::publish_in_op(op, &context, &UserFactorAdded(added)).await?)
     }
 
-    /// Recovery codes for who has none yet, because this is the first second factor of theirs. The person's row is written by
-    /// [`Factors::add_in_op`].
-    pub(crate) async fn first_recovery_codes_in_op(
+    /// The same for a second factor. With somebody's first one come recovery codes, and whatever was begun without it is over: who began it
+    /// may be somebody else, who has only the password or a session. Other sessions go on, and do not get far: what takes over an account
+    /// takes the factor from then on. Their owner sees them in the list, and ends them there.
+    pub(crate) async fn add_second_in_op(
         &self,
         op: &mut Op,
         user: &mut User,
+        method: Method,
     ) -> Result<Vec<String>, FactorError> {
-        if user.factors.contains(&Method::Recovery) {
-            return Ok(Vec::new());
+        let mut recovery_codes = Vec::new();
+        if user.second_factors().is_empty() {
+            begun::forget_in_op(op, user.id).await?;
+            recovery_codes = self.hand_out_in_op(op, user).await?;
         }
-        self.hand_out_in_op(op, user).await
+        self.add_in_op(op, user, method).await?;
+        Ok(recovery_codes)
     }
 
     /// Whether anybody may have another second factor.

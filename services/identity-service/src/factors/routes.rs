@@ -2,7 +2,11 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use common_auth::{Anybody, CurrentUser, Method, StepUp, permissions::ProvedByContent, step_up::Fresh};
+use common_auth::{
+    Anybody, CurrentUser, Method, StepUp,
+    permissions::ProvedByContent,
+    step_up::{Finishing, Fresh},
+};
 use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -244,7 +248,7 @@ async fn begin_totp(
     responses(
         (status = 200, body = ConfirmedAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, the account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`invalid_code`, `enrolment_expired` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many codes were tried", body = ProblemBody, content_type = "application/problem+json"),
@@ -252,11 +256,11 @@ async fn begin_totp(
 )]
 async fn confirm_totp(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<ConfirmTotpRequest>,
 ) -> Result<Json<ConfirmedAnswer>, Problem> {
     let code = totp_code(&request.code)?;
-    Ok(Json(state.factors.confirm(&caller, &code).await?.into()))
+    Ok(Json(state.factors.confirm(&caller.user, &code).await?.into()))
 }
 
 /// Remove the authenticator app

@@ -19,6 +19,8 @@ use super::{
     repo::{self, Listed},
 };
 use crate::{
+    begun,
+    factors::error::FactorError,
     key_name::KeyName,
     metrics,
     sessions::{AccessToken, entity::SessionId},
@@ -107,6 +109,7 @@ impl Passkeys {
         }
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller).map_err(FactorError::from)?;
         let made = self.add_in_op(&mut op, &mut user, caller, &passkey, name).await?;
         op.commit().await?;
         self.notices.wake();
@@ -127,8 +130,7 @@ impl Passkeys {
         }
         let (id, now) = (PasskeyId::new(), self.clock.now());
         repo::insert_in_op(op, id, user.id, passkey, name, now).await?;
-        let recovery_codes = self.factors.first_recovery_codes_in_op(op, user).await?;
-        self.factors.add_in_op(op, user, Method::Passkey).await?;
+        let recovery_codes = self.factors.add_second_in_op(op, user, Method::Passkey).await?;
         let session = SessionId::from(caller.claims.sid);
         let access = self.sessions.step_up_in_op(op, user, session, Method::Passkey).await?;
         let passkey = Listed {

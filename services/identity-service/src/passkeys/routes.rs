@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use common_auth::{CurrentUser, StepUp, step_up::Fresh};
+use common_auth::{
+    CurrentUser, StepUp,
+    step_up::{Finishing, Fresh},
+};
 use common_utils::http::{
     ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
     paging::{Page, PageQuery},
@@ -135,7 +138,7 @@ async fn start_registering(
     responses(
         (status = 201, body = PasskeyMade),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, the account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`passkey_registered` or `too_many_passkeys`", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`ceremony_expired`, `passkey_rejected` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -143,12 +146,12 @@ async fn start_registering(
 )]
 async fn finish_registering(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<FinishPasskeyRequest>,
 ) -> Result<(StatusCode, Json<PasskeyMade>), Problem> {
     let name = key_name(&request.name)?;
     let ceremony = request.ceremony_id.into();
-    let made = state.passkeys.finish_registering(&caller, ceremony, &request.credential, &name).await?;
+    let made = state.passkeys.finish_registering(&caller.user, ceremony, &request.credential, &name).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 

@@ -28,9 +28,8 @@ use crate::{
     SERVICE_NAME,
     allowances::Allowances,
     auth::policy::PasswordPolicy,
-    codes,
+    begun,
     crypto::token::SecretToken,
-    factors,
     guard::Guard,
     notices::{Notices, entity::Message},
     sessions::{
@@ -158,8 +157,7 @@ impl PasswordChanges {
             }
         }
         repo::delete_resets_in_op(&mut op, id).await?;
-        codes::forget_changes_in_op(&mut op, id).await?;
-        factors::forget_challenges_in_op(&mut op, id).await?;
+        begun::forget_in_op(&mut op, id).await?;
         let (which, reason) = (by.ends(), EndReason::PasswordChanged);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
         self.tell_in_op(&mut op, &user, by).await?;

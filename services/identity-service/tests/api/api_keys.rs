@@ -17,7 +17,7 @@ const TOKEN: &str = "/api/v1/identity/oauth/token";
 
 /// A key, as its owner got it.
 #[derive(Debug, Clone)]
-struct Key {
+pub(crate) struct Key {
     id: String,
     secret: String,
 }
@@ -34,7 +34,7 @@ impl World {
         self.post_as(&by.access, "/api-keys", body).await
     }
 
-    async fn key(&self, by: &Person, scopes: &[&str]) -> Key {
+    pub(crate) async fn key(&self, by: &Person, scopes: &[&str]) -> Key {
         let made = self.make(by, &wanted(scopes)).await;
         assert_eq!(made.status, 201, "{made:?}");
         Key::of(&made)
@@ -54,7 +54,7 @@ impl World {
         answer(self.request(Method::POST, TOKEN).form(form)).await
     }
 
-    async fn exchange(&self, key: &Key) -> Answer {
+    pub(crate) async fn exchange(&self, key: &Key) -> Answer {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", key.id.as_str()),
@@ -78,14 +78,14 @@ fn wanted(scopes: &[&str]) -> Value {
     json!({ "name": "Web shop", "scopes": scopes, "expiresInDays": 30, "currentPassword": PASSWORD })
 }
 
-fn claims(token: &Answer) -> Value {
+pub(crate) fn claims(token: &Answer) -> Value {
     let text = token.body["access_token"].as_str().unwrap_or_else(|| panic!("{token:?}"));
     let payload = URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
 /// Status and `error` of a refusal as RFC 6749 has it.
-fn refused(answer: &Answer) -> (u16, &str) {
+pub(crate) fn refused(answer: &Answer) -> (u16, &str) {
     assert_eq!(answer.headers["cache-control"], "no-store", "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/json", "{answer:?}");
     (answer.status, answer.body["error"].as_str().unwrap_or_else(|| panic!("{answer:?}")))

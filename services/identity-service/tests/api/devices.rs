@@ -17,23 +17,23 @@ async fn world_of_many() -> World {
     World::configured(false, |config| config.devices.one_active = false).await
 }
 
-async fn begin(world: &World, token: &str, key: &Value) -> Answer {
+pub(crate) async fn begin(world: &World, token: &str, key: &Value) -> Answer {
     let body = json!({ "publicKey": key, "name": "Ada's phone", "platform": "android" });
     world.post_as(token, "/devices", &body).await
 }
 
 /// What is sent when the phone has signed the challenge.
-fn signed(phone: &Phone, challenge: &Value) -> Value {
+pub(crate) fn signed(phone: &Phone, challenge: &Value) -> Value {
     let signature = phone.sign(challenge["message"].as_str().unwrap());
     json!({ "challengeId": challenge["challengeId"], "signature": signature })
 }
 
-async fn confirm(world: &World, token: &str, body: &Value) -> Answer {
+pub(crate) async fn confirm(world: &World, token: &str, body: &Value) -> Answer {
     world.post_as(token, "/devices/confirm", body).await
 }
 
 /// Binds the phone in the session of the token; gives the device's id and the session's new token.
-async fn bind(world: &World, token: &str, phone: &Phone) -> (String, String) {
+pub(crate) async fn bind(world: &World, token: &str, phone: &Phone) -> (String, String) {
     let begun = begin(world, token, &phone.spki()).await;
     assert_eq!(begun.status, 200, "{begun:?}");
     let bound = confirm(world, token, &signed(phone, &begun.body)).await;
@@ -52,7 +52,7 @@ async fn send(world: &World, device: &str, body: &Value) -> Answer {
     world.post(&format!("/devices/{device}/unlock"), body).await
 }
 
-async fn unlock(world: &World, device: &str, phone: &Phone) -> Answer {
+pub(crate) async fn unlock(world: &World, device: &str, phone: &Phone) -> Answer {
     let asked = challenge(world, device).await;
     send(world, device, &signed(phone, &asked)).await
 }

@@ -47,5 +47,6 @@ mod sessions;
 mod signing_keys;
 mod step_up;
 mod support;
+mod takeover;
 mod tokens;
 mod totp;
