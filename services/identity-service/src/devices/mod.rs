@@ -30,6 +30,7 @@ use common_utils::{
     },
     ids::UserId,
 };
+use secrecy::SecretString;
 
 pub use self::config::DeviceConfig;
 use self::{
@@ -46,6 +47,7 @@ use crate::{
     key_name::KeyName,
     metrics,
     notices::{Notices, entity::Message},
+    passwords::proof,
     sessions::{
         AccessToken, BoundDevice, Origin, Proof, Sessions,
         entity::{EndReason, SessionId, Which},
@@ -66,6 +68,14 @@ pub(crate) struct Devices {
     pub(crate) config: DeviceConfig,
 }
 
+/// What is to be bound.
+#[derive(Debug)]
+pub(crate) struct NewDevice {
+    pub(crate) key: PublicKey,
+    pub(crate) name: KeyName,
+    pub(crate) platform: Platform,
+}
+
 /// A device that was bound, and a token of the session in which it was.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -78,14 +88,19 @@ impl Devices {
     pub(crate) async fn start_binding(
         &self,
         caller: &CurrentUser,
-        key: &PublicKey,
-        name: &KeyName,
-        platform: Platform,
+        new: NewDevice,
+        password: Option<SecretString>,
     ) -> Result<Challenge, DeviceError> {
+        let NewDevice { key, name, platform } = new;
         let enrolment = Enrolment { key: key.to_spki()?, name: name.as_str().to_owned(), platform };
+        let proved = self.factors.proofs.check_beside_factor(caller, password).await?;
         let now = self.clock.now();
         let challenge = Challenge::new(DeviceId::new(), Purpose::Bind(known(caller)), now);
-        repo::insert_challenge(&self.pool, &challenge, Some(&enrolment), now).await?;
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = active_in_op(&mut op, caller.id).await?;
+        proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
+        repo::insert_challenge(&mut *op, &challenge, Some(&enrolment), now).await?;
+        op.commit().await?;
         Ok(challenge)
     }
 

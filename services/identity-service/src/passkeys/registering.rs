@@ -5,6 +5,7 @@
 
 use common_auth::{CurrentUser, Method};
 use common_db::Op;
+use secrecy::SecretString;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
     CreationChallengeResponse, Passkey, PasskeyRegistration, RegisterPublicKeyCredential,
@@ -23,6 +24,7 @@ use crate::{
     factors::error::FactorError,
     key_name::KeyName,
     metrics,
+    passwords::proof,
     sessions::{AccessToken, entity::SessionId},
     users::entity::User,
 };
@@ -41,10 +43,13 @@ impl Passkeys {
     pub(super) async fn start_registering(
         &self,
         caller: &CurrentUser,
+        password: Option<SecretString>,
     ) -> Result<Begun<CreationChallengeResponse>, PasskeyError> {
         self.factors.allow_another()?;
+        let proved = self.factors.proofs.check_beside_factor(caller, password).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, caller.id).await?;
+        proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         let present = repo::credentials(&mut *op, user.id).await?;
         if present.len() >= MOST {
             return Err(PasskeyError::TooMany);

@@ -1,14 +1,20 @@
-//! The password once more, from somebody who is signed in: before a password, an address or a number is changed, or an account
-//! closed. Whoever found an unlocked phone has a few guesses, and then waits.
+//! The password once more, from somebody who is signed in: before a password, an address or a number is changed, something is
+//! added that signs in, or an account closed. Whoever found an unlocked phone has a few guesses, and then waits.
 
 use axum::http::StatusCode;
-use common_auth::password::{PasswordError, Passwords};
+use common_auth::{
+    CurrentUser,
+    password::{PasswordError, Passwords},
+};
 use common_db::{Op, PgPool, constraint};
 use common_utils::{http::Problem, ids::UserId};
 use secrecy::SecretString;
 
 use super::repo;
-use crate::allowances::{Allowance, Allowances, Counted, TooOften};
+use crate::{
+    allowances::{Allowance, Allowances, Counted, TooOften},
+    users::entity::User,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Proofs {
@@ -21,6 +27,8 @@ pub(crate) struct Proofs {
 pub(crate) enum ProofError {
     #[error("the password is wrong")]
     Wrong,
+    #[error("the password is missing")]
+    Missing,
     #[error(transparent)]
     TooOften(#[from] TooOften),
     #[error(transparent)]
@@ -44,6 +52,20 @@ impl Proofs {
         self.allowances.give_back(counted).await?;
         hash.ok_or(ProofError::Wrong)
     }
+
+    /// In a call that adds what signs in. Who has no second factor tells the password in it, so that a token alone adds nothing; who has one
+    /// has just given it, which the route sees to. Answers what [`stands_in_op`] takes.
+    pub(crate) async fn check_beside_factor(
+        &self,
+        caller: &CurrentUser,
+        password: Option<SecretString>,
+    ) -> Result<Option<String>, ProofError> {
+        match password {
+            Some(password) => self.check(caller.id, password).await.map(Some),
+            None if caller.claims.has_second_factor() => Ok(None),
+            None => Err(ProofError::Missing),
+        }
+    }
 }
 
 /// Whether the password is still the one that was proved, under the lock of the person's row: whoever proved an old one is too late.
@@ -52,11 +74,23 @@ pub(crate) async fn holds_in_op(op: &mut Op, user: UserId, proved: &str) -> Resu
     if stored.as_deref() == Some(proved) { Ok(()) } else { Err(ProofError::Wrong) }
 }
 
+/// The same where a second factor may have stood for the password: it still does.
+pub(crate) async fn stands_in_op(op: &mut Op, user: &User, proved: Option<&str>) -> Result<(), ProofError> {
+    match proved {
+        Some(proved) => holds_in_op(op, user.id, proved).await,
+        None if user.second_factors().is_empty() => Err(ProofError::Missing),
+        None => Ok(()),
+    }
+}
+
 impl From<ProofError> for Problem {
     fn from(error: ProofError) -> Self {
         match error {
             ProofError::Wrong => {
                 Self::invalid_field("currentPassword", "wrong_password", "is not your password")
+            }
+            ProofError::Missing => {
+                Self::invalid_field("currentPassword", "required", "is asked of who has no second factor")
             }
             ProofError::TooOften(too_often) => {
                 let detail = "Too many wrong passwords. Try again later, or reset your password.";

@@ -10,8 +10,69 @@ use crate::{
     mailbox::{self, Mailbox},
     passkeys::{self, elsewhere, renew},
     phone::Phone,
-    support::{Answer, PASSWORD, Person, World, refusal},
+    support::{Answer, PASSWORD, Person, World, invalid, refusal},
 };
+
+/// The calls that add what signs in.
+async fn add(world: &World, token: &str, password: Option<&str>) -> [Answer; 3] {
+    let with = |mut body: Value| {
+        if let Some(password) = password {
+            body["currentPassword"] = json!(password);
+        }
+        body
+    };
+    let phone = json!({ "publicKey": Phone::new().spki(), "name": "Phone", "platform": "ios" });
+    [
+        world.post_as(token, "/mfa/totp", &with(json!({}))).await,
+        world.post_as(token, "/passkeys/register/start", &with(json!({}))).await,
+        world.post_as(token, "/devices", &with(phone)).await,
+    ]
+}
+
+#[tokio::test]
+async fn a_fresh_token_alone_adds_nothing() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    for refused in add(&world, &person.access, None).await {
+        assert_eq!(refused.problem(), invalid("currentPassword", "required"));
+    }
+    for refused in add(&world, &person.access, Some("wrong")).await {
+        assert_eq!(refused.problem(), invalid("currentPassword", "wrong_password"));
+    }
+    for refused in add(&world, &person.access, Some(&"x".repeat(1025))).await {
+        assert_eq!(refused.problem(), invalid("currentPassword", "length"));
+    }
+    assert_eq!(waiting(&world).await, (0, 0, 0, 0));
+    // However long ago they signed in: the password in the call is the proof.
+    world.advance(301);
+    for begun in add(&world, &person.access, Some(PASSWORD)).await {
+        assert_eq!(begun.status, 200, "{begun:?}");
+    }
+    // What is tried here counts with what is tried elsewhere.
+    for _ in 0..10 {
+        add(&world, &person.access, Some("wrong")).await;
+    }
+    for waits in add(&world, &person.access, Some(PASSWORD)).await {
+        assert_eq!(waits.code(), refusal(429, "rate_limited"));
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_second_factor_adds_by_that_one() {
+    let world = World::start().await;
+    let mut person = world.register(1).await;
+    passkeys::register(&world, &mut person).await;
+    for begun in add(&world, &person.access, None).await {
+        assert_eq!(begun.status, 200, "{begun:?}");
+    }
+    for refused in add(&world, &person.access, Some("wrong")).await {
+        assert_eq!(refused.problem(), invalid("currentPassword", "wrong_password"), "told, it is looked at");
+    }
+    world.advance(301);
+    for refused in add(&world, &person.access, Some(PASSWORD)).await {
+        assert_eq!(refused.code(), refusal(403, "step_up_required"));
+    }
+}
 
 async fn waiting(world: &World) -> (i64, i64, i64, i64) {
     let counts = "SELECT (SELECT count(*) FROM totp_factors WHERE confirmed_at IS NULL), (SELECT count(*) FROM passkey_ceremonies),

@@ -80,11 +80,11 @@ async fn tokens_of_before_are_refreshed() {
 }
 
 #[tokio::test]
-async fn it_takes_a_fresh_proof() {
+async fn what_is_given_up_takes_a_fresh_proof() {
     let world = World::start().await;
     let person = world.register(1).await;
     world.advance(301);
-    let (methods, challenge) = asked_for(&begin(&world, &person.access).await);
+    let (methods, challenge) = asked_for(&remove(&world, &person.access).await);
     assert_eq!(methods, json!(["password"]));
     assert!(
         challenge.starts_with(r#"Bearer error="insufficient_user_authentication""#)
@@ -92,7 +92,7 @@ async fn it_takes_a_fresh_proof() {
         "{challenge}"
     );
     let proved = step_up(&world, &person.access, json!({ "method": "password", "password": PASSWORD })).await;
-    assert_eq!(begin(&world, &access_of(&proved)).await.status, 200);
+    assert_eq!(remove(&world, &access_of(&proved)).await.code(), refusal(404, "not_found"), "it is let in");
 }
 
 #[tokio::test]
