@@ -5,7 +5,7 @@
 //! `passwords` (changing and resetting), `factors` (second factors, and proving once more who one is), `passkeys` (keys of
 //! authenticators, which sign in without a password), `devices` (phones that are bound to an account), `begun` (what of these is not finished),
 //! `pin` (the transaction PIN),
-//! `api_keys` (for machines that act for somebody), `deactivation`, `erasure`, `crypto` (personal data under people's own keys), `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
+//! `api_keys` (for machines that act for somebody), `reclaim` (takes all that away where an account may be in another's hands), `deactivation`, `erasure`, `crypto` (personal data under people's own keys), `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
@@ -35,6 +35,7 @@ mod notices;
 mod passkeys;
 mod passwords;
 mod pin;
+mod reclaim;
 mod sessions;
 mod state;
 mod tidy;

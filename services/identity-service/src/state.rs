@@ -33,6 +33,7 @@ use crate::{
     passkeys::Passkeys,
     passwords::{self, PasswordChanges, proof::Proofs},
     pin::{Pepper, Pins},
+    reclaim::Reclaim,
     sessions::{AccessTokens, OwnRecord, Sessions, Signer},
     users::Users,
 };
@@ -93,14 +94,16 @@ impl AppState {
         let base = Foundation::lay(config, pool, clock)?;
         let kyc = base.kyc(config)?;
         let cases = kyc.cases(&config.kyc_policy, base.notices.clone())?;
+        let api_keys = base.api_keys(config)?;
+        let reclaim = Reclaim { clock: Arc::clone(&base.clock), api_keys: api_keys.clone() };
         Ok(Self(Arc::new(Features {
             authenticator: Authenticator { tokens: Arc::clone(&base.tokens), services },
             proxies: config.trusted_proxies.clone(),
             auth: base.auth(),
             contacts: base.contacts(),
-            passwords: base.password_changes(config)?,
+            passwords: base.password_changes(config, &reclaim)?,
             deactivation: base.deactivation(),
-            api_keys: base.api_keys(config)?,
+            api_keys,
             pins: base.pins(config)?,
             passkeys: base.passkeys(config)?,
             devices: base.devices(config),
@@ -208,7 +211,7 @@ impl Foundation {
         }
     }
 
-    fn password_changes(&self, config: &Config) -> anyhow::Result<PasswordChanges> {
+    fn password_changes(&self, config: &Config, reclaim: &Reclaim) -> anyhow::Result<PasswordChanges> {
         Ok(PasswordChanges {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -222,6 +225,7 @@ impl Foundation {
             allowances: self.allowances.clone(),
             sealer: Arc::new(Sealer::new(&self.key, passwords::PURPOSE)?),
             config: config.resets.clone(),
+            reclaim: reclaim.clone(),
             wake: Arc::default(),
         })
     }

@@ -324,6 +324,11 @@ impl Devices {
     }
 }
 
+/// Theirs sign nobody in any more. Under the lock of the person's row; what they have opened is ended by the caller.
+pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_all_in_op(op, user).await
+}
+
 /// What their devices, and those to be, are asked to sign.
 pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
     repo::delete_challenges_in_op(op, user).await

@@ -121,6 +121,11 @@ pub(super) async fn delete_in_op(op: &mut Op, user: UserId, id: DeviceId) -> sql
     Ok(gone.execute(&mut **op).await?.rows_affected() > 0)
 }
 
+pub(super) async fn delete_all_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM devices WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
+}
+
 pub(super) async fn insert_challenge(
     db: impl PgExecutor<'_>,
     challenge: &Challenge,

@@ -126,6 +126,12 @@ pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Resul
     repo::delete_waiting_in_op(op, user).await
 }
 
+/// The app, and the recovery codes. Under the lock of the person's row.
+pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_totp_in_op(op, user).await?;
+    repo::delete_recovery_codes_in_op(op, user).await
+}
+
 impl Factors {
     /// Whether it is right, and if so it is used up. The person's row is locked.
     async fn check_in_op(&self, op: &mut Op, user: &User, evidence: &Evidence) -> Result<bool, FactorError> {

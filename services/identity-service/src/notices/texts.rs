@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::entity::{Channel, Content, Kind, Message, WORTH_READING};
 use crate::{
     kyc::cases::entity::{Case, Status},
+    reclaim::Taken,
     users::{Identifier, entity::TierChange},
 };
 
@@ -22,6 +23,13 @@ fn shown(method: Method) -> &'static str {
         Method::Device => "a phone",
         Method::Pin => "your transaction PIN",
     }
+}
+
+/// A sentence about what was taken away, where anything was.
+fn gone(taken: &Taken) -> String {
+    let methods = taken.methods.iter().copied().map(shown);
+    let gone: Vec<&str> = methods.chain((taken.api_keys > 0).then_some("API keys")).collect();
+    if gone.is_empty() { String::new() } else { format!("Gone with it: {}. ", gone.join(", ")) }
 }
 
 impl Message {
@@ -54,6 +62,12 @@ impl Message {
 
     pub(crate) fn password_changed(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = format!("Your password was changed, and you were signed out everywhere else. {ASK}");
+        Self::new(Kind::PasswordChanged, to, "Your password was changed", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn password_was_reset(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!("Your password was changed, and you were signed out everywhere. {gone}{ASK}");
         Self::new(Kind::PasswordChanged, to, "Your password was changed", text, now + WORTH_READING)
     }
 

@@ -4,11 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::{
+    api_keys::{Key, refused},
     authenticator::Authenticator,
     devices,
     factors::{self, App},
+    forgotten::{forgot, reset},
     mailbox::{self, Mailbox},
     passkeys::{self, elsewhere, renew},
+    passwords::NEW,
     phone::Phone,
     support::{Answer, PASSWORD, Person, World, invalid, refusal},
 };
@@ -166,4 +169,95 @@ async fn nor_is_it_finished_at_the_moment_when_the_factor_comes() {
     for refused in finished {
         assert_eq!(refused.code(), refusal(401, "token_expired"));
     }
+}
+
+/// All that acts for somebody without their password.
+struct Holder {
+    owner: Person,
+    authenticator: Authenticator,
+    phone: Phone,
+    device: String,
+    key: Key,
+}
+
+/// A code, and a notice of each that they have.
+const HOLDERS_MAIL: usize = 6;
+
+/// Person number `index`, with an API key and a device, a passkey, an app and a PIN.
+async fn holder(world: &World, index: u32) -> Holder {
+    let mut owner = world.register(index).await;
+    let key = world.key(&owner, &["wallets:read"]).await;
+    let phone = Phone::new();
+    let (device, access) = devices::bind(world, &owner.access, &phone).await;
+    owner.access = access;
+    let pin = json!({ "pin": "4739", "currentPassword": PASSWORD });
+    assert_eq!(world.post_as(&owner.access, "/pin", &pin).await.status, 204);
+    let authenticator = passkeys::register(world, &mut owner).await;
+    let begun = factors::begin(world, &owner.access).await;
+    let app = App::of(begun.body["secret"].as_str().unwrap());
+    owner.access = factors::access_of(&factors::confirm(world, &owner.access, &app.code(world)).await);
+    assert_eq!(world.exchange(&key).await.status, 200);
+    Holder { owner, authenticator, phone, device, key }
+}
+
+impl Holder {
+    /// Neither the machine nor the phone gets in any more, and services hear that the machine's tokens are over.
+    async fn has_no_keys(&self, world: &World) {
+        assert_eq!(refused(&world.exchange(&self.key).await), (401, "invalid_client"));
+        let unlocked = devices::unlock(world, &self.device, &self.phone).await;
+        assert_eq!(unlocked.code(), refusal(401, "device_rejected"));
+        let ended = world.events("identity.session.ended").await;
+        let of_the_key = ended.iter().filter(|event| event["data"]["reason"] == "api_key_revoked").count();
+        assert_eq!((of_the_key, world.events("identity.api_key.revoked").await.len()), (1, 1));
+        assert_eq!(world.me(&self.owner.access).await.code(), refusal(401, "unauthenticated"));
+    }
+
+    async fn has_nothing(&mut self, world: &World, password: &str) {
+        self.has_no_keys(world).await;
+        let signed_in = passkeys::sign_in(world, &mut self.authenticator).await;
+        assert_eq!(signed_in.code(), refusal(401, "passkey_rejected"));
+        let entered = Person::of(&world.log_in(&self.owner.email, password).await);
+        let enrolled = world.get("/api/v1/identity/mfa", Some(&entered.access)).await;
+        assert_eq!(enrolled.body, json!({ "methods": [], "totpSince": null, "recoveryCodesLeft": 0 }));
+        let pin = world.post_as(&entered.access, "/pin/verify", &json!({ "pin": "4739" })).await;
+        assert_eq!(pin.code(), refusal(404, "not_found"));
+    }
+}
+
+async fn removed(world: &World) -> Vec<Value> {
+    let events = world.events("identity.user.factor_removed").await;
+    events.iter().map(|event| event["data"]["factor"].clone()).collect()
+}
+
+/// Somebody has registered with an address that is another person's, who comes later, reads what is sent there and resets the password.
+#[tokio::test]
+async fn who_proves_an_address_by_a_reset_has_the_account_to_themselves() {
+    let (world, mailbox) = mailbox::world().await;
+    let mut hijacked = holder(&world, 1).await;
+    let email = hijacked.owner.email.clone();
+    forgot(&world, &email).await;
+    let token = mailbox.token(&email, HOLDERS_MAIL + 1).await;
+    assert_eq!(reset(&world, &token, NEW).await.status, 204);
+    hijacked.has_nothing(&world, NEW).await;
+    assert_eq!(removed(&world).await, ["device", "passkey", "totp"]);
+    let told = mailbox.newest(&email, HOLDERS_MAIL + 2).await;
+    let gone = "Gone with it: a phone, a passkey, an authenticator app, your transaction PIN, API keys.";
+    assert!(told.contains(gone), "{told}");
+}
+
+/// Who loses the mailbox to somebody does not lose the second factor with it.
+#[tokio::test]
+async fn a_reset_of_who_is_known_by_the_address_takes_keys_and_leaves_second_factors() {
+    let (world, mailbox) = mailbox::world().await;
+    let mut holder = holder(&world, 1).await;
+    let email = holder.owner.email.clone();
+    sqlx::query("UPDATE users SET email_verified = true").execute(&world.db.pool).await.unwrap();
+    forgot(&world, &email).await;
+    let token = mailbox.token(&email, HOLDERS_MAIL + 1).await;
+    assert_eq!(reset(&world, &token, NEW).await.status, 204);
+    holder.has_no_keys(&world).await;
+    assert_eq!(removed(&world).await, ["device"]);
+    let login = world.log_in(&email, NEW).await;
+    assert_eq!(login.body["methods"], json!(["totp", "recovery", "passkey"]), "{login:?}");
+    assert_eq!(passkeys::sign_in(&world, &mut holder.authenticator).await.status, 200);
 }
