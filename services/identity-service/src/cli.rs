@@ -27,6 +27,7 @@ use crate::{
     auth::{self, error::AuthError, policy::PasswordPolicy},
     config::{Config, PasswordConfig},
     crypto::vault,
+    deactivation::{self, DeactivationError},
     erasure::ErasureError,
     factors::{self, error::FactorError},
     import::Import,
@@ -132,7 +133,7 @@ impl UsersCommand {
         let report = match self {
             Self::CreateStaff(command) => command.run(&users, env).await?,
             Self::GrantRole(command) => command.run(&users).await?,
-            Self::Reactivate(command) => command.run(&users).await?,
+            Self::Reactivate(command) => command.run(&users, env).await?,
             Self::ResetFactors(command) => command.run(&users, env).await?,
             Self::Erase(command) => command.run(users, env).await?,
             Self::Import(command) => {
@@ -214,18 +215,20 @@ impl ResetFactors {
 }
 
 impl Reactivate {
-    async fn run(self, users: &Users) -> anyhow::Result<Report> {
+    async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
-        match users.reactivate(&Identifier::Email(self.email)).await {
+        let (key, config) = (notices::key(&env.keys_dir())?, NoticeConfig::from_env(env)?);
+        let notices = Notices::new(users.pool.clone(), Arc::clone(&users.clock), &key, &config)?;
+        match deactivation::reactivate(users, &notices, &Identifier::Email(self.email)).await {
             Ok(Outcome::Executed) => Ok(Report { message: format!("{email} is active again"), exit: 0 }),
             Ok(Outcome::AlreadyApplied) => {
                 Ok(Report { message: format!("{email} is active already"), exit: 0 })
             }
-            Err(UserError::Suspended) => Ok(Report {
+            Err(DeactivationError::Suspended) => Ok(Report {
                 message: format!("{email} is suspended, which its owner has not done; nothing was changed"),
                 exit: 2,
             }),
-            Err(UserError::NotFound) => Ok(Report {
+            Err(DeactivationError::User(UserError::NotFound)) => Ok(Report {
                 message: format!("there is no account with the e-mail address {email}"),
                 exit: 4,
             }),

@@ -102,12 +102,12 @@ impl AppState {
             auth: base.auth(),
             contacts: base.contacts(),
             passwords: base.password_changes(config, &reclaim)?,
-            deactivation: base.deactivation(),
-            api_keys,
+            deactivation: base.deactivation(&reclaim),
             pins: base.pins(config)?,
             passkeys: base.passkeys(config)?,
             devices: base.devices(config),
-            erasures: base.erasures(config, &cases)?,
+            erasures: base.erasures(config, &cases, &api_keys)?,
+            api_keys,
             kyc,
             cases,
             clock: base.clock,
@@ -277,13 +277,14 @@ impl Foundation {
         })
     }
 
-    fn deactivation(&self) -> Deactivation {
+    fn deactivation(&self, reclaim: &Reclaim) -> Deactivation {
         Deactivation {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
             sessions: self.sessions.clone(),
             proofs: self.proofs.clone(),
             notices: self.notices.clone(),
+            reclaim: reclaim.clone(),
         }
     }
 
@@ -298,7 +299,7 @@ impl Foundation {
         })
     }
 
-    fn erasures(&self, config: &Config, cases: &Cases) -> anyhow::Result<Erasures> {
+    fn erasures(&self, config: &Config, cases: &Cases, api_keys: &ApiKeys) -> anyhow::Result<Erasures> {
         Ok(Erasures {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -307,6 +308,7 @@ impl Foundation {
             proofs: self.proofs.clone(),
             guard: self.guard.clone(),
             notices: self.notices.clone(),
+            api_keys: api_keys.clone(),
             vault: self.vault.clone(),
             cases: cases.clone(),
             retention: TimeDelta::from_std(config.erasure_retention)?,

@@ -130,9 +130,16 @@ impl Message {
         Self::new(Kind::PasskeyDisabled, to, "A passkey of yours was disabled", text, now + WORTH_READING)
     }
 
-    pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
-        let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
+    pub(crate) fn account_deactivated(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!("Your account was deactivated. {gone}Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn account_reactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text =
+            format!("Support has opened your account again. API keys and phones are to be added anew. {ASK}");
+        Self::new(Kind::AccountReactivated, to, "Your account was opened again", text, now + WORTH_READING)
     }
 
     /// None where the person has nothing to know or to do. Why is told to who signs in: a message may be read by others.

@@ -1,11 +1,13 @@
 //! What somebody may not do who has another person's token, or had begun something in time: the calls after which an account is somebody
 //! else's.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     api_keys::{Key, refused},
     authenticator::Authenticator,
+    command::run,
     devices,
     factors::{self, App},
     forgotten::{forgot, reset},
@@ -13,7 +15,7 @@ use crate::{
     passkeys::{self, elsewhere, renew},
     passwords::NEW,
     phone::Phone,
-    support::{Answer, PASSWORD, Person, World, invalid, refusal},
+    support::{Answer, PASSWORD, Person, World, answer, invalid, refusal},
 };
 
 /// The calls that add what signs in.
@@ -260,4 +262,34 @@ async fn a_reset_of_who_is_known_by_the_address_takes_keys_and_leaves_second_fac
     let login = world.log_in(&email, NEW).await;
     assert_eq!(login.body["methods"], json!(["totp", "recovery", "passkey"]), "{login:?}");
     assert_eq!(passkeys::sign_in(&world, &mut holder.authenticator).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_that_is_opened_again_has_neither_keys_nor_devices_of_before() {
+    let (world, mailbox) = mailbox::world().await;
+    let mut holder = holder(&world, 1).await;
+    let email = holder.owner.email.clone();
+    let body = json!({ "currentPassword": PASSWORD });
+    assert_eq!(world.post_as(&holder.owner.access, "/me/deactivate", &body).await.status, 204);
+    let told = mailbox.newest(&email, HOLDERS_MAIL + 1).await;
+    assert!(told.contains("Gone with it: a phone, API keys."), "{told}");
+    let (status, text) = run(&world, &["reactivate", "--email", &email], "").await;
+    assert_eq!(status, 0, "{text}");
+    holder.has_no_keys(&world).await;
+    assert_eq!(removed(&world).await, ["device"]);
+    let told = "SELECT count(*) FROM notices WHERE kind = 'account_reactivated'";
+    let told: i64 = sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap();
+    assert_eq!(told, 1);
+    // Their second factors are still theirs.
+    assert_eq!(passkeys::sign_in(&world, &mut holder.authenticator).await.status, 200);
+}
+
+#[tokio::test]
+async fn services_hear_that_the_keys_of_who_is_erased_are_over() {
+    let world = World::start().await;
+    let holder = holder(&world, 1).await;
+    let erased = world.request(Method::DELETE, "/api/v1/identity/me").bearer_auth(&holder.owner.access);
+    let erased = answer(erased.json(&json!({ "currentPassword": PASSWORD }))).await;
+    assert_eq!(erased.status, 200, "{erased:?}");
+    holder.has_no_keys(&world).await;
 }
