@@ -56,6 +56,12 @@ pub(crate) struct Taken {
     pub(crate) methods: Vec<Method>,
 }
 
+impl Taken {
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Reclaim {
     pub(crate) async fn take_in_op(
         &self,

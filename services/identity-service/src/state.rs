@@ -26,7 +26,7 @@ use crate::{
     deactivation::Deactivation,
     devices::Devices,
     erasure::Erasures,
-    factors::{Factors, Secrets},
+    factors::{Factors, Secrets, reset::FactorReset},
     guard::Guard,
     kyc::{HttpKycProvider, Kyc, cases::Cases},
     notices::{self, Notices},
@@ -57,6 +57,7 @@ pub(crate) struct Features {
     pub(crate) deactivation: Deactivation,
     pub(crate) api_keys: ApiKeys,
     pub(crate) factors: Arc<Factors>,
+    pub(crate) factor_reset: FactorReset,
     pub(crate) pins: Pins,
     pub(crate) passkeys: Passkeys,
     pub(crate) devices: Devices,
@@ -106,6 +107,7 @@ impl AppState {
             pins: base.pins(config)?,
             passkeys: base.passkeys(config)?,
             devices: base.devices(config),
+            factor_reset: base.factor_reset(&reclaim),
             erasures: base.erasures(config, &cases, &api_keys)?,
             api_keys,
             kyc,
@@ -263,6 +265,15 @@ impl Foundation {
             notices: self.notices.clone(),
             factors: Arc::clone(&self.factors),
             config: config.devices,
+        }
+    }
+
+    fn factor_reset(&self, reclaim: &Reclaim) -> FactorReset {
+        FactorReset {
+            users: self.users.clone(),
+            sessions: self.sessions.clone(),
+            notices: self.notices.clone(),
+            reclaim: reclaim.clone(),
         }
     }
 

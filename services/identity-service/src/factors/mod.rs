@@ -18,7 +18,7 @@ mod totp;
 
 use std::{path::Path, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use common_auth::Method;
 use common_db::{Op, PgPool};
 use common_events::{
@@ -213,15 +213,27 @@ impl Factors {
         if self.allowed { Ok(()) } else { Err(FactorError::Off) }
     }
 
-    /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row.
+    /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row. With the last second factor,
+    /// recovery codes are gone, and sign-ins under way lead to nothing.
     pub(crate) async fn remove_in_op(
         &self,
         op: &mut Op,
         user: &mut User,
         method: Method,
     ) -> Result<(), FactorError> {
-        let by = Actor::user(user.id);
-        remove_in_op(op, &self.notices, user, method, (by, self.clock.now())).await
+        let now = self.clock.now();
+        user.remove_factor(method);
+        users::repo::update_factors_in_op(op, user, now).await?;
+        if !user.factors.contains(&Method::Recovery) {
+            repo::delete_recovery_codes_in_op(op, user.id).await?;
+        }
+        repo::delete_challenges_in_op(op, user.id).await?;
+        let to = user.trusted_contact(ContactKind::Email);
+        self.notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
+        let removed =
+            FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
+        Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
     }
 
     /// Forgets sign-ins that were not gone on with, and enrolments that nobody confirmed.
@@ -230,28 +242,6 @@ impl Factors {
         while repo::purge(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
-}
-
-/// With the last second factor, recovery codes are gone, and sign-ins under way lead to nothing.
-async fn remove_in_op(
-    op: &mut Op,
-    notices: &Notices,
-    user: &mut User,
-    method: Method,
-    (by, now): (Actor, DateTime<Utc>),
-) -> Result<(), FactorError> {
-    user.remove_factor(method);
-    users::repo::update_factors_in_op(op, user, now).await?;
-    if !user.factors.contains(&Method::Recovery) {
-        repo::delete_recovery_codes_in_op(op, user.id).await?;
-    }
-    repo::delete_challenges_in_op(op, user.id).await?;
-    let to = user.trusted_contact(ContactKind::Email);
-    notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
-    let context = EventContext::new(SERVICE_NAME, by, now);
-    let removed =
-        FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
-    Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
 }
 
 /// The person, locked, if they may do anything.

@@ -106,6 +106,14 @@ impl Message {
         Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
     }
 
+    pub(crate) fn factors_reset(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!(
+            "Support has signed you out everywhere, and you log in with your password alone until you add something. {gone}{ASK}"
+        );
+        Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
+    }
+
     pub(crate) fn recovery_code_used(to: &Identifier, left: i64, now: DateTime<Utc>) -> Self {
         let text = format!("One of your recovery codes was used; {left} are left. {ASK}");
         Self::new(Kind::RecoveryCodeUsed, to, "A recovery code was used", text, now + WORTH_READING)

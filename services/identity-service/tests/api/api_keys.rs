@@ -23,18 +23,18 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    fn of(handed: &Answer) -> Self {
+    pub(crate) fn of(handed: &Answer) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{handed:?}")).to_owned();
         Self { id: text(&handed.body["apiKey"]["id"]), secret: text(&handed.body["clientSecret"]) }
     }
 }
 
 impl World {
-    async fn make(&self, by: &Person, body: &Value) -> Answer {
+    pub(crate) async fn make(&self, by: &Person, body: &Value) -> Answer {
         self.post_as(&by.access, "/api-keys", body).await
     }
 
-    pub(crate) async fn key(&self, by: &Person, scopes: &[&str]) -> Key {
+    async fn key(&self, by: &Person, scopes: &[&str]) -> Key {
         let made = self.make(by, &wanted(scopes)).await;
         assert_eq!(made.status, 201, "{made:?}");
         Key::of(&made)

@@ -188,7 +188,9 @@ const HOLDERS_MAIL: usize = 6;
 /// Person number `index`, with an API key and a device, a passkey, an app and a PIN.
 async fn holder(world: &World, index: u32) -> Holder {
     let mut owner = world.register(index).await;
-    let key = world.key(&owner, &["wallets:read"]).await;
+    // For a year: commands go by the clock of the machine.
+    let key = json!({ "name": "Shop", "scopes": ["wallets:read"], "expiresInDays": 365, "currentPassword": PASSWORD });
+    let key = Key::of(&world.make(&owner, &key).await);
     let phone = Phone::new();
     let (device, access) = devices::bind(world, &owner.access, &phone).await;
     owner.access = access;
@@ -292,4 +294,39 @@ async fn services_hear_that_the_keys_of_who_is_erased_are_over() {
     let erased = answer(erased.json(&json!({ "currentPassword": PASSWORD }))).await;
     assert_eq!(erased.status, 200, "{erased:?}");
     holder.has_no_keys(&world).await;
+}
+
+/// A thief who has come in and added a device and a key is out, too, and what they have begun is over.
+#[tokio::test]
+async fn an_operator_who_resets_factors_leaves_the_account_to_the_password_alone() {
+    let world = World::start().await;
+    let mut holder = holder(&world, 1).await;
+    let thief = Person::of(&passkeys::sign_in(&world, &mut holder.authenticator).await);
+    passkeys::begin(&world, &thief.access, "register").await;
+    devices::begin(&world, &thief.access, &Phone::new().spki()).await;
+    let command = ["reset-factors", "--email", &holder.owner.email];
+    let (status, text) = run(&world, &command, "").await;
+    assert!(status == 0 && text.contains("with the password alone"), "{text}");
+    assert_eq!(waiting(&world).await, (0, 0, 0, 0));
+    assert_eq!(world.refresh(&thief.refresh).await.code(), refusal(401, "unauthenticated"));
+    let ended = world.events("identity.session.ended").await;
+    assert!(ended.iter().any(|event| event["data"]["reason"] == "factors_reset"), "{ended:?}");
+    assert_eq!(ended[0]["actor"], "service:identity-service");
+    holder.has_nothing(&world, PASSWORD).await;
+    assert_eq!(removed(&world).await, ["device", "passkey", "totp"]);
+}
+
+/// A device is no second factor, and lets in all the same.
+#[tokio::test]
+async fn an_operator_takes_a_device_from_who_has_nothing_else() {
+    let world = World::start().await;
+    let owner = world.register(1).await;
+    let phone = Phone::new();
+    let (device, _) = devices::bind(&world, &owner.access, &phone).await;
+    let (status, text) = run(&world, &["reset-factors", "--email", &owner.email], "").await;
+    assert!(status == 0 && text.contains("with the password alone"), "{text}");
+    let unlocked = devices::unlock(&world, &device, &phone).await;
+    assert_eq!(unlocked.code(), refusal(401, "device_rejected"));
+    let (status, text) = run(&world, &["reset-factors", "--email", &owner.email], "").await;
+    assert!(status == 0 && text.contains("no second factor, and is signed in nowhere"), "{text}");
 }

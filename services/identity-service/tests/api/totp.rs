@@ -260,6 +260,9 @@ async fn an_operator_takes_it_away_from_who_has_lost_it() {
     let told = "SELECT count(*) FROM notices WHERE kind = 'factor_changed'";
     let told: i64 = sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap();
     assert_eq!(told, 2, "of the app that came and of the app that went");
+    // The session that was opened since then ends; after that there is nothing.
+    assert_eq!(reset(&person.email).await.0, 0);
+    assert_eq!(world.me(&access).await.code(), refusal(401, "unauthenticated"));
     let (status, text) = reset(&person.email).await;
     assert!(status == 0 && text.contains("has no second factor"), "{text}");
     assert_eq!(reset("nobody@example.com").await.0, 4);
