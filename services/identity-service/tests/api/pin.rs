@@ -162,7 +162,14 @@ async fn who_has_a_second_factor_gives_it_to_set_a_pin() {
     assert_eq!(methods, json!(["totp", "recovery"]));
     let access = access_of(&by_totp(&world, &person.access, &app.code(&world)).await);
     assert_eq!(set(&world, &access, PIN, PASSWORD).await.status, 204);
+    // Nor does the PIN alone change itself.
+    world.advance(301);
+    let (methods, _) = asked_for(&change(&world, &access, PIN, NEW_PIN).await);
+    assert_eq!(methods, json!(["totp", "recovery"]));
     let given = access_of(&give(&world, &access, PIN).await);
+    asked_for(&change(&world, &given, PIN, NEW_PIN).await);
+    let access = access_of(&by_totp(&world, &given, &app.code(&world)).await);
+    assert_eq!(change(&world, &access, PIN, NEW_PIN).await.status, 204);
     assert_eq!(claims(&given)["factors"], json!(["otp", "recovery", "pin"]));
 }
 
