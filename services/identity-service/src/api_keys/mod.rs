@@ -46,8 +46,6 @@ use crate::{
 };
 
 const PURGE_BATCH: i64 = 500;
-/// A token may be signed by an instance whose clock is behind.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug, Clone)]
 pub(crate) struct ApiKeys {
@@ -234,7 +232,7 @@ impl ApiKeys {
             session_id: secret.uuid(),
             reason: reason.to_owned(),
             ended_at: now,
-            refused_until: now + self.access.longest() + CLOCKS_DIFFER,
+            refused_until: self.access.refused_until(now),
         })
     }
 

@@ -270,12 +270,11 @@ impl Sessions {
             return Ok(());
         }
         let now = self.clock.now();
-        let lifetime = self.access.longest();
+        let until = self.access.refused_until(now);
         let ids: Vec<SessionId> = open.iter().map(|session| session.id).collect();
         repo::end_in_op(op, &ids, reason, now).await?;
         let context = EventContext::new(SERVICE_NAME, by, now);
-        let events =
-            open.iter().map(|session| NewEvent::new(&context, &session.ended(reason, lifetime, now)));
+        let events = open.iter().map(|session| NewEvent::new(&context, &session.ended(reason, until, now)));
         let events = events.collect::<Result<Vec<_>, _>>().map_err(UserError::from)?;
         outbox::publish_in_op(op, &events).await.map_err(UserError::from)?;
         metrics::sessions_ended(reason.name(), open.len() as u64);
