@@ -26,8 +26,10 @@ const PURGE_BATCH: i64 = 1000;
 /// What is counted, and whose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counted<'a> {
-    /// Codes that verify a person's contact, in an hour or a day.
-    VerifyingIn(UserId, &'a Identifier, &'static str),
+    /// Codes that verify a person's contact.
+    Verifying(UserId, &'a Identifier),
+    /// The same in a day, whoever registers with the contact: who is erased and registers again is somebody else.
+    VerifyingADay(&'a Identifier),
     /// Codes sent to a contact that somebody wants to change to, whoever asks for them, in an hour or a day.
     ChangingToIn(&'a Identifier, &'static str),
     /// Changes of a contact that a person asks for.
@@ -94,9 +96,10 @@ impl Allowances {
         let of = |what: &str, whose: &[u8]| keyed_hash(self.key.as_slice(), &[what.as_bytes(), whose]);
         let within = |what: &str, time: &str, whose: &[&[u8]]| of(&format!("{what}-{time}"), &whose.concat());
         match counted {
-            Counted::VerifyingIn(user, contact, time) => {
-                within("verifying", time, &[user.uuid().as_bytes(), contact.as_str().as_bytes()])
+            Counted::Verifying(user, contact) => {
+                within("verifying", "hour", &[user.uuid().as_bytes(), contact.as_str().as_bytes()])
             }
+            Counted::VerifyingADay(contact) => within("verifying", "day", &[contact.as_str().as_bytes()]),
             Counted::ChangingToIn(contact, time) => {
                 within("changing-to", time, &[contact.as_str().as_bytes()])
             }
