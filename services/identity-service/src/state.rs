@@ -154,8 +154,13 @@ impl Foundation {
         let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
         let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
         let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
-        let proofs =
-            Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
+        let proofs = Proofs {
+            pool: pool.clone(),
+            passwords: passwords.clone(),
+            allowances: allowances.clone(),
+            notices: notices.clone(),
+            clock: Arc::clone(&clock),
+        };
         let factors = Factors {
             pool: pool.clone(),
             clock: Arc::clone(&clock),

@@ -38,6 +38,7 @@ pub(crate) enum Counted<'a> {
     ResetsOf(UserId),
     /// Times that somebody who is signed in tells their password.
     ProofsBy(UserId),
+    ProofsADayBy(UserId),
     /// Codes of a second factor that somebody who is signed in gives.
     CodesBy(UserId),
     CodesADayBy(UserId),
@@ -72,17 +73,20 @@ impl Allowances {
         Self { pool, clock, key: key.derive(PURPOSE, "key") }
     }
 
-    /// Takes one of what is allowed, with the transaction's commit.
+    /// Takes one of what is allowed, with the transaction's commit, and tells how many are left.
     pub(crate) async fn take_in_op(
         &self,
         op: &mut Op,
         counted: Counted<'_>,
         allowance: Allowance,
-    ) -> sqlx::Result<Result<(), TooOften>> {
+    ) -> sqlx::Result<Result<usize, TooOften>> {
         let (key, now) = (self.key_of(counted), self.clock.now());
         let taken = repo::lock_in_op(op, &key, now).await?;
         match allowance.take(&taken, now) {
-            Ok(taken) => repo::write_in_op(op, &key, &taken, now).await.map(Ok),
+            Ok(taken) => {
+                repo::write_in_op(op, &key, &taken, now).await?;
+                Ok(Ok(allowance.most.saturating_sub(taken.len())))
+            }
             Err(wait) => Ok(Err(TooOften(wait))),
         }
     }
@@ -106,6 +110,7 @@ impl Allowances {
             Counted::ChangesBy(user) => of("changes-by", user.uuid().as_bytes()),
             Counted::ResetsOf(user) => of("resets-of", user.uuid().as_bytes()),
             Counted::ProofsBy(user) => of("proofs-by", user.uuid().as_bytes()),
+            Counted::ProofsADayBy(user) => of("proofs-a-day-by", user.uuid().as_bytes()),
             Counted::CodesBy(user) => of("codes-by", user.uuid().as_bytes()),
             Counted::CodesADayBy(user) => of("codes-a-day-by", user.uuid().as_bytes()),
             Counted::CasesBy(user) => of("cases-by", user.uuid().as_bytes()),

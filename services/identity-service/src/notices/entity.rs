@@ -65,6 +65,8 @@ pub(crate) enum Kind {
     Code,
     PasswordReset,
     PasswordChanged,
+    /// Passwords, or second factors.
+    Guessing,
     ContactChanged,
     AccountDeactivated,
     AccountReactivated,
@@ -84,6 +86,7 @@ impl Kind {
             Self::Code => "code",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::Guessing => "guessing",
             Self::ContactChanged => "contact_changed",
             Self::AccountDeactivated => "account_deactivated",
             Self::AccountReactivated => "account_reactivated",

@@ -71,6 +71,14 @@ impl Message {
         Self::new(Kind::PasswordChanged, to, "Your password was changed", text, now + WORTH_READING)
     }
 
+    pub(crate) fn passwords_guessed(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!(
+            "Somebody who is signed in as you has told wrong passwords fifty times; none is taken from them for a day. \
+             End the sessions that are not yours. {ASK}"
+        );
+        Self::new(Kind::Guessing, to, "Somebody guesses your password", text, now + WORTH_READING)
+    }
+
     /// To the address or number that was replaced.
     pub(crate) fn contact_changed(old: &Identifier, now: DateTime<Utc>) -> Self {
         let what = match old {
