@@ -147,13 +147,19 @@ impl Foundation {
         let issuer = config.tokens.issuer.clone();
         let access = AccessTokens { signer, issuer, lifetime: config.tokens.access_lifetime };
         let lifetime = TimeDelta::from_std(config.tokens.session_lifetime)?;
-        let sessions = Sessions { pool: pool.clone(), clock: Arc::clone(&clock), access, lifetime };
         let users = Users { pool: pool.clone(), clock: Arc::clone(&clock) };
         let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
         let key = notices::key(&config.keys_dir)?;
         let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
+        let sessions = Sessions {
+            pool: pool.clone(),
+            clock: Arc::clone(&clock),
+            access,
+            notices: notices.clone(),
+            lifetime,
+        };
         let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
-        let guard = Guard::new(pool.clone(), Arc::clone(&clock), &key);
+        let guard = Guard::new(pool.clone(), Arc::clone(&clock), notices.clone(), &key);
         let proofs = Proofs {
             pool: pool.clone(),
             passwords: passwords.clone(),

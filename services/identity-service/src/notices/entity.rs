@@ -67,6 +67,7 @@ pub(crate) enum Kind {
     PasswordChanged,
     /// Passwords, or second factors.
     Guessing,
+    SessionCopied,
     ContactChanged,
     AccountDeactivated,
     AccountReactivated,
@@ -87,6 +88,7 @@ impl Kind {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::Guessing => "guessing",
+            Self::SessionCopied => "session_copied",
             Self::ContactChanged => "contact_changed",
             Self::AccountDeactivated => "account_deactivated",
             Self::AccountReactivated => "account_reactivated",

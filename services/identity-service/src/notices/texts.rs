@@ -79,6 +79,21 @@ impl Message {
         Self::new(Kind::Guessing, to, "Somebody guesses your password", text, now + WORTH_READING)
     }
 
+    pub(crate) fn sign_ins_guessed(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = "Fifty sign-ins to your account have failed in a row. For a day nobody signs in where they failed, nor anywhere that is \
+                    new to the account. If this was not you, nobody has got in by it; do not use this password elsewhere."
+            .to_owned();
+        Self::new(Kind::Guessing, to, "Somebody tries to sign in as you", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn session_copied(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!(
+            "You were signed out on one of your devices: somebody else may have had a copy of what it was signed in with. \
+             Sign in again there. {ASK}"
+        );
+        Self::new(Kind::SessionCopied, to, "You were signed out on a device", text, now + WORTH_READING)
+    }
+
     /// To the address or number that was replaced.
     pub(crate) fn contact_changed(old: &Identifier, now: DateTime<Utc>) -> Self {
         let what = match old {
