@@ -49,6 +49,18 @@ impl Requirement for BesidePassword {
     const ONLY_SECOND_FACTORS: bool = true;
 }
 
+/// What was begun with a fresh proof, or with the password, is finished. Who has got a second factor since then gives that one: whoever
+/// began it may not be able to. Nothing waits for longer than a quarter of an hour to be finished, so who began it with their second factor is
+/// not asked again.
+#[derive(Debug, Clone, Copy)]
+pub struct Finishing;
+
+impl Requirement for Finishing {
+    const NAME: &'static str = "Finishing";
+    const MAX_AGE: TimeDelta = TimeDelta::minutes(20);
+    const ONLY_SECOND_FACTORS: bool = true;
+}
+
 /// A payment is approved: by the transaction PIN of the last five minutes, or by any other fresh proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Approval;
@@ -175,6 +187,18 @@ mod tests {
     fn who_has_none_tells_the_password_in_the_call() {
         let old = claims(&[Method::Password], &[Method::Pin]);
         assert!(is_fulfilled::<BesidePassword>(&old, at(1000)) && !is_fulfilled::<Fresh>(&old, at(1000)));
+    }
+
+    #[test]
+    fn what_was_begun_is_finished_with_the_second_factor_that_came_meanwhile() {
+        let without = claims(&[Method::Password], &[]);
+        let weak = claims(&[Method::Password], &[Method::Passkey]);
+        let strong = claims(&[Method::Passkey], &[Method::Passkey]);
+        assert!(is_fulfilled::<Finishing>(&without, at(1000)) && !is_fulfilled::<Finishing>(&weak, at(0)));
+        let begun = at(5 * MINUTE);
+        assert!(is_fulfilled::<Fresh>(&strong, begun));
+        assert!(is_fulfilled::<Finishing>(&strong, begun + TimeDelta::minutes(15)));
+        assert!(!is_fulfilled::<Finishing>(&strong, begun + TimeDelta::seconds(901)));
     }
 
     #[test]

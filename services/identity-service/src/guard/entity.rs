@@ -60,6 +60,8 @@ pub(crate) enum Decision {
     Try {
         counted: Vec<(Scope, Failures)>,
         locks: Option<Failures>,
+        /// From this one on it is for a day, wherever: the owner is told once.
+        for_a_day: bool,
         blocks_source: bool,
     },
     Wait {
@@ -158,8 +160,11 @@ impl Counts {
         };
         let locks = reaches(Scope::Identifier, Scope::Identifier.free())
             .or_else(|| reaches(Scope::Identifier, MOST_OF_IDENTIFIER));
+        let for_a_day = [Scope::Pair, Scope::Identifier]
+            .into_iter()
+            .any(|scope| reaches(scope, MOST_OF_IDENTIFIER).is_some());
         let blocks_source = reaches(Scope::Source, Scope::Source.free()).is_some();
-        Decision::Try { counted, locks, blocks_source }
+        Decision::Try { counted, locks, for_a_day, blocks_source }
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use common_db::constraint;
 use common_utils::http::Problem;
 
-use crate::users::error::UserError;
+use crate::{notices::NoticeError, users::error::UserError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GuardError {
@@ -14,6 +14,8 @@ pub(crate) enum GuardError {
     TooMany { wait: Duration },
     #[error("a count of failures was written and not found")]
     Lost,
+    #[error(transparent)]
+    Notice(#[from] NoticeError),
     #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
@@ -31,6 +33,7 @@ impl From<GuardError> for Problem {
             // Whole seconds, and not before the wait is over.
             .retry_after(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))),
             GuardError::Lost => Self::internal(error),
+            GuardError::Notice(error) => error.into(),
             GuardError::User(error) => error.into(),
             GuardError::Database(error) => constraint::problem(error),
         }

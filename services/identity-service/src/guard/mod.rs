@@ -19,8 +19,9 @@ use common_utils::{clock::SharedClock, crypto::sealing::KeyFile, ids::UserId};
 
 use crate::{
     SERVICE_NAME, metrics,
+    notices::{Notices, entity::Message},
     sessions::Origin,
-    users::{self, Identifier, entity::User},
+    users::{self, ContactKind, Identifier, entity::User, error::UserError},
 };
 use entity::{Counts, Decision, Failures, Scope};
 use error::GuardError;
@@ -34,6 +35,7 @@ const PURGE_BATCH: i64 = 1000;
 pub(crate) struct Guard {
     pool: PgPool,
     clock: SharedClock,
+    notices: Notices,
     keys: Keys,
 }
 
@@ -44,8 +46,8 @@ pub(crate) struct Attempt {
 }
 
 impl Guard {
-    pub(crate) fn new(pool: PgPool, clock: SharedClock, key: &KeyFile) -> Self {
-        Self { pool, clock, keys: Keys::new(key) }
+    pub(crate) fn new(pool: PgPool, clock: SharedClock, notices: Notices, key: &KeyFile) -> Self {
+        Self { pool, clock, notices, keys: Keys::new(key) }
     }
 
     /// Counts an attempt, or says how long to wait. `owner` is who has the identifier, if anybody has.
@@ -84,7 +86,7 @@ impl Guard {
         decide(&repo::read(&self.pool, &keys, now).await?, at_home, now)?;
         let mut op = common_db::begin(&self.pool).await?;
         let found = repo::lock_in_op(&mut op, &keys, now).await?;
-        let Tried { counted, locks, blocks_source } = decide(&found, at_home, now)?;
+        let Tried { counted, locks, for_a_day, blocks_source } = decide(&found, at_home, now)?;
         let key = |scope: Scope| match scope {
             Scope::Pair => keys[0],
             Scope::Identifier => keys[1],
@@ -97,7 +99,13 @@ impl Guard {
             let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
             users::publish_in_op(&mut op, &context, &locked(owner, failures)).await?;
         }
+        if let Some(owner) = owner.filter(|_| for_a_day) {
+            self.tell_in_op(&mut op, owner, now).await?;
+        }
         op.commit().await?;
+        if for_a_day {
+            self.notices.wake();
+        }
         if locks.is_some() {
             metrics::account_locked();
             tracing::warn!(
@@ -110,6 +118,12 @@ impl Guard {
             tracing::warn!("too many accounts were tried from one address: it waits");
         }
         Ok(Attempt { counted: counted.into_iter().map(|(scope, _)| (scope, key(scope))).collect() })
+    }
+
+    async fn tell_in_op(&self, op: &mut Op, owner: UserId, now: DateTime<Utc>) -> Result<(), GuardError> {
+        let owner = users::repo::find(&mut **op, owner).await?.ok_or(UserError::NotFound)?;
+        let to = owner.trusted_contact(ContactKind::Email);
+        Ok(self.notices.write_in_op(op, &[Message::sign_ins_guessed(&to, now)]).await?)
     }
 
     /// They are signed in: what failed before does not count, and this place is one of theirs.
@@ -192,6 +206,7 @@ impl Guard {
 struct Tried {
     counted: Vec<(Scope, Failures)>,
     locks: Option<Failures>,
+    for_a_day: bool,
     blocks_source: bool,
 }
 
@@ -203,7 +218,9 @@ fn decide(found: &[Failures], at_home: bool, now: DateTime<Utc>) -> Result<Tried
             metrics::login_held_back(scope.name());
             Err(GuardError::TooMany { wait: (until - now).to_std().unwrap_or_default() })
         }
-        Decision::Try { counted, locks, blocks_source } => Ok(Tried { counted, locks, blocks_source }),
+        Decision::Try { counted, locks, for_a_day, blocks_source } => {
+            Ok(Tried { counted, locks, for_a_day, blocks_source })
+        }
     }
 }
 

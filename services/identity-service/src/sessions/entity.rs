@@ -106,6 +106,8 @@ pub(crate) enum EndReason {
     Deactivated,
     /// What it was opened on is none of the person's devices any more.
     DeviceRevoked,
+    /// An operator took away all that the person proved themselves with beside the password.
+    FactorsReset,
     Erased,
     /// The person opened more than are kept.
     TooMany,
@@ -120,6 +122,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
             Self::DeviceRevoked => "device_revoked",
+            Self::FactorsReset => "factors_reset",
             Self::Erased => "erased",
             Self::TooMany => "too_many",
         }

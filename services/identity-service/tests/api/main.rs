@@ -48,5 +48,6 @@ mod sessions;
 mod signing_keys;
 mod step_up;
 mod support;
+mod takeover;
 mod tokens;
 mod totp;
