@@ -4,9 +4,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use anyhow::{Context, ensure};
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
 use chrono::TimeDelta;
 use common_auth::{
-    claims::DEFAULT_ISSUER, password::Passwords, service_token::ServiceTokens, signing::TokenSigner, testing,
+    claims::DEFAULT_ISSUER, service_token::ServiceTokens, signing::TokenSigner, testing,
     verify::TokenVerifier,
 };
 use common_db::migrate::{self, Mode};
@@ -57,7 +61,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     server.drop(DATABASE).await?;
     let about = format!(
         "`×` is the median beside that of a token that is checked anew. The list has {ENDED} ended sessions. Logging in \
-         takes {FLOOD} clients of {PEOPLE} people; bare argon2 has the same parameters and as many callers as there are cores. \
+         takes {FLOOD} clients of {PEOPLE} people; bare argon2 has the same parameters, and a thread on every core that does nothing else. \
          `GET /me` has {READERS} clients, over HTTP, from identity-service itself.\n\n{refusals}\n\n{}",
         strangers::about()
     );
@@ -103,9 +107,8 @@ async fn check_all(verifier: &TokenVerifier, tokens: &[String]) -> anyhow::Resul
 }
 
 async fn logins(options: &Options, service: &Service, meter: &Meter) -> anyhow::Result<Table> {
-    let bare = quiet::measure(options, meter, async || {
-        load::run(service.hashers().await?, options.timing(), meter).await
-    });
+    let bare =
+        quiet::measure(options, meter, async || load::run(service.hashers()?, options.timing(), meter).await);
     let bare = bare.await?;
     let flood = quiet::measure(options, meter, async || {
         load::run(service.flood().await?, options.timing(), meter).await
@@ -150,7 +153,8 @@ fn row(what: &str, measured: &Measured, first: Option<&Measured>, quiet_p99: Opt
 struct Service {
     address: SocketAddr,
     people: Arc<[Person]>,
-    passwords: Passwords,
+    /// With the parameters of the service.
+    argon2: Argon2<'static>,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<anyhow::Result<()>>,
     _keys: Keys,
@@ -171,7 +175,10 @@ impl Service {
         let keys = Keys::new();
         let config = Config::from_env(&Env::of_process(SERVICE))?;
         let config = Config { database, keys_dir: keys.0.clone(), ..config };
-        let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
+        let (memory, passes) = (config.passwords.memory_kib, config.passwords.passes);
+        let params =
+            Params::new(memory, passes, 1, None).map_err(|error| anyhow::anyhow!("argon2: {error}"))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let services = ServiceTokens::with_keys(SERVICE_NAME, &keys.0.join("services"), Arc::clone(&clock))?;
         let router = App::new(config, services, clock)?.router();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -181,13 +188,17 @@ impl Service {
         for index in 0..PEOPLE {
             people.push(register(address, index).await?);
         }
-        Ok(Self { address, people: people.into(), passwords, stop, serving, _keys: keys })
+        Ok(Self { address, people: people.into(), argon2, stop, serving, _keys: keys })
     }
 
-    async fn hashers(&self) -> anyhow::Result<Vec<Hasher>> {
-        let hash = self.passwords.hash(PASSWORD.into()).await?;
+    /// On every core one.
+    fn hashers(&self) -> anyhow::Result<Vec<Hasher>> {
+        let failed = |error| anyhow::anyhow!("argon2: {error}");
+        let hash: Arc<str> =
+            self.argon2.hash_password(PASSWORD.as_bytes()).map_err(failed)?.to_string().into();
         let cores = std::thread::available_parallelism()?.get();
-        Ok((0..cores).map(|_| Hasher { passwords: self.passwords.clone(), hash: hash.clone() }).collect())
+        let hasher = |_| Hasher { argon2: self.argon2.clone(), hash: Arc::clone(&hash) };
+        Ok((0..cores).map(hasher).collect())
     }
 
     async fn flood(&self) -> anyhow::Result<Vec<Login>> {
@@ -245,15 +256,20 @@ fn post(path: &str, body: &Value) -> Vec<u8> {
     [head.into_bytes(), body.into_bytes()].concat()
 }
 
+/// Argon2 and nothing else: no queue, no turns, the priority of everything.
 struct Hasher {
-    passwords: Passwords,
-    hash: String,
+    argon2: Argon2<'static>,
+    hash: Arc<str>,
 }
 
 impl Caller for Hasher {
     async fn call(&mut self) -> anyhow::Result<u32> {
-        let right = self.passwords.verify(PASSWORD.into(), Some(self.hash.clone())).await?;
-        ensure!(right, "the right password is wrong");
+        let (argon2, hash) = (self.argon2.clone(), Arc::clone(&self.hash));
+        let verified = tokio::task::spawn_blocking(move || {
+            let parsed = PasswordHash::new(&hash)?;
+            argon2.verify_password(PASSWORD.as_bytes(), &parsed)
+        });
+        ensure!(verified.await?.is_ok(), "the right password is wrong");
         Ok(1)
     }
 }

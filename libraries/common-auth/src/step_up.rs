@@ -4,6 +4,8 @@
 //! `step_up_required`, which names what a fresh one may be given with: whoever has a second factor gives that one, because whoever holds
 //! their session may well know the password, too. identity-service takes the proof and answers a new access token, with which
 //! the call is repeated.
+//!
+//! Where only some calls of a route are sensitive, by what is in their body, [`require`] asks the same of the caller's claims.
 
 use std::marker::PhantomData;
 
@@ -47,6 +49,18 @@ impl Requirement for BesidePassword {
     const ONLY_SECOND_FACTORS: bool = true;
 }
 
+/// What was begun with a fresh proof, or with the password, is finished. Who has got a second factor since then gives that one: whoever
+/// began it may not be able to. Nothing waits for longer than a quarter of an hour to be finished, so who began it with their second factor is
+/// not asked again.
+#[derive(Debug, Clone, Copy)]
+pub struct Finishing;
+
+impl Requirement for Finishing {
+    const NAME: &'static str = "Finishing";
+    const MAX_AGE: TimeDelta = TimeDelta::minutes(20);
+    const ONLY_SECOND_FACTORS: bool = true;
+}
+
 /// A payment is approved: by the transaction PIN of the last five minutes, or by any other fresh proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Approval;
@@ -78,12 +92,14 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let user = CurrentUser::from_request_parts(parts, state).await?;
         let now = Authenticator::from_ref(state).tokens.now();
-        if is_fulfilled::<R>(&user.claims, now) {
-            Ok(Self { user, requirement: PhantomData })
-        } else {
-            Err(refusal::<R>(&user.claims))
-        }
+        require::<R>(&user.claims, now)?;
+        Ok(Self { user, requirement: PhantomData })
     }
+}
+
+/// Refuses who does not fulfil `R` now, as [`StepUp`] does.
+pub fn require<R: Requirement>(claims: &Claims, now: DateTime<Utc>) -> Result<(), Problem> {
+    if is_fulfilled::<R>(claims, now) { Ok(()) } else { Err(refusal::<R>(claims)) }
 }
 
 fn is_fulfilled<R: Requirement>(claims: &Claims, now: DateTime<Utc>) -> bool {
@@ -174,12 +190,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_is_finished_with_the_second_factor_that_came_meanwhile() {
+        let without = claims(&[Method::Password], &[]);
+        let weak = claims(&[Method::Password], &[Method::Passkey]);
+        let strong = claims(&[Method::Passkey], &[Method::Passkey]);
+        assert!(is_fulfilled::<Finishing>(&without, at(1000)) && !is_fulfilled::<Finishing>(&weak, at(0)));
+        let begun = at(5 * MINUTE);
+        assert!(is_fulfilled::<Fresh>(&strong, begun));
+        assert!(is_fulfilled::<Finishing>(&strong, begun + TimeDelta::minutes(15)));
+        assert!(!is_fulfilled::<Finishing>(&strong, begun + TimeDelta::seconds(901)));
+    }
+
+    #[test]
     fn the_pin_approves_payments_and_nothing_else() {
         let factors = [Method::Totp, Method::Pin];
         let told = Claims { pin_time: Some(900), ..claims(&[Method::Password], &factors) };
         assert!(is_fulfilled::<Approval>(&told, at(900 + 5 * MINUTE)));
         assert!(!is_fulfilled::<Approval>(&told, at(901 + 5 * MINUTE)));
         assert!(!is_fulfilled::<Fresh>(&told, at(900)) && !is_fulfilled::<BesidePassword>(&told, at(900)));
+    }
+
+    #[test]
+    fn a_call_that_needs_it_sometimes_is_refused_in_the_same_words() {
+        let claims = claims(&[Method::Password], &[Method::Pin]);
+        assert!(require::<Approval>(&claims, at(0)).is_ok());
+        let refused = require::<Approval>(&claims, at(301)).unwrap_err();
+        assert_eq!(refused.body("/", ""), refusal::<Approval>(&claims).body("/", ""));
+        assert_eq!((refused.code(), refused.status().as_u16()), ("step_up_required", 403));
     }
 
     #[test]

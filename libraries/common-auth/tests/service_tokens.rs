@@ -1,7 +1,13 @@
 //! Tokens between services: those that must pass, the attacks that must not, rotation, and the way from the shared secret.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
-use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -236,6 +242,58 @@ fn a_service_whose_file_is_broken_shuts_out_itself_alone() {
     let wallet = world.service(WALLET);
     let verified = tokens.map(|token| wallet.verify(&token));
     assert_eq!(verified, [None, Some("identity-service".to_owned())]);
+}
+
+/// A file that is being copied or restored shuts nobody out, and is read when it is whole, even if nothing else tells that it changed.
+#[test]
+fn what_was_read_goes_on_while_a_file_is_half_written() {
+    let world = World::new();
+    let (admin, wallet) = (world.service(ADMIN), world.service(WALLET));
+    let token = call(&admin, WALLET);
+    assert_eq!(wallet.verify(&token).as_deref(), Some(ADMIN));
+    let path = world.folder(ADMIN).join(PUBLIC_FILE);
+    let (whole, written) =
+        (fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
+    let look = || wallet.verify(&TokenSigner::ephemeral().unwrap().sign(&world.claims(ADMIN)).unwrap());
+    for broken in ["", &whole[..whole.len() / 2], &whole.replace('M', "?")] {
+        fs::write(&path, broken).unwrap();
+        assert_eq!(look(), None, "a key that nobody published has the files looked at");
+        assert_eq!(wallet.verify(&token).as_deref(), Some(ADMIN), "{broken:?}");
+    }
+    let anew = World::new();
+    let next = anew.service(ADMIN);
+    let other = fs::read_to_string(anew.folder(ADMIN).join(PUBLIC_FILE)).unwrap();
+    let at = |text: &str| {
+        fs::write(&path, text).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+    };
+    at(&other.replace('M', "?"));
+    assert_eq!(look(), None);
+    at(&other);
+    assert_eq!(wallet.verify(&call(&next, WALLET)).as_deref(), Some(ADMIN), "it is whole now");
+    assert_eq!(wallet.verify(&token), None, "and has another key");
+}
+
+/// Who is called and calls nobody notices, too, that a key of its own is over.
+#[test]
+fn a_key_that_is_over_is_published_no_longer_by_a_service_that_only_takes_calls() {
+    let world = World::new();
+    let (admin, wallet) = (world.service(ADMIN), world.service(WALLET));
+    KeyRing::load_or_create(&world.folder(WALLET), world.shared_clock(), service_token::lifetime())
+        .unwrap()
+        .rotate(TimeDelta::zero())
+        .unwrap();
+    let published = || {
+        let text = fs::read_to_string(world.folder(WALLET).join(PUBLIC_FILE)).unwrap();
+        text.matches("BEGIN PUBLIC KEY").count()
+    };
+    assert_eq!(published(), 2);
+    world.clock.advance(TimeDelta::hours(1));
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while published() == 2 && Instant::now() < deadline {
+        assert_eq!(wallet.verify(&call(&admin, WALLET)).as_deref(), Some(ADMIN));
+    }
+    assert_eq!(published(), 1);
 }
 
 #[test]

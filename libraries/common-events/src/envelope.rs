@@ -162,7 +162,7 @@ impl Event {
     }
 
     /// Does the work on this event under its correlation id, as a continuation of its cause's trace.
-    pub(crate) async fn scope<F: Future>(&self, work: F) -> F::Output {
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
         let correlation_id = correlation::accept(Some(&self.correlationid));
         let span = self.span(&correlation_id);
         correlation::scope(correlation_id, work).instrument(span).await

@@ -27,8 +27,9 @@ use crate::{
     auth::{self, error::AuthError, policy::PasswordPolicy},
     config::{Config, PasswordConfig},
     crypto::vault,
+    deactivation::{self, DeactivationError},
     erasure::ErasureError,
-    factors::{self, error::FactorError},
+    factors::error::FactorError,
     import::Import,
     notices::{self, Notices, config::NoticeConfig},
     suspension::{Suspend, Unsuspend},
@@ -56,7 +57,7 @@ pub enum UsersCommand {
     Unsuspend(Unsuspend),
     /// Open an account again that its owner deactivated.
     Reactivate(Reactivate),
-    /// Take all second factors from somebody who has lost them.
+    /// Take all second factors from somebody who has lost them, and what else signs in as them; ends their sessions.
     ResetFactors(ResetFactors),
     /// Erase somebody on their written request.
     Erase(Erase),
@@ -145,14 +146,6 @@ impl From<(String, u8)> for Report {
     }
 }
 
-/// What the service itself works with.
-async fn state(users: Users, env: &Env) -> anyhow::Result<AppState> {
-    let config = Config::from_env(env)?;
-    vault::require_keys(&users.pool, &config.keys_dir, config.kms.as_ref()).await?;
-    let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&users.clock))?;
-    AppState::new(&config, &users.pool, services, users.clock)
-}
-
 impl UsersCommand {
     /// Runs the command on the database that the service uses.
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
@@ -165,8 +158,8 @@ impl UsersCommand {
             Self::RevokeRole(command) => command.run(&users).await?,
             Self::Suspend(command) => command.run(&state(users, env).await?.suspensions).await?.into(),
             Self::Unsuspend(command) => command.run(&state(users, env).await?.suspensions).await?.into(),
-            Self::Reactivate(command) => command.run(&users).await?,
-            Self::ResetFactors(command) => command.run(&users, env).await?,
+            Self::Reactivate(command) => command.run(&users, env).await?,
+            Self::ResetFactors(command) => command.run(users, env).await?,
             Self::Erase(command) => command.run(users, env).await?,
             Self::Import(command) => {
                 let (message, whole) = command.run(users.pool, users.clock).await?;
@@ -241,17 +234,16 @@ impl RevokeRole {
 }
 
 impl ResetFactors {
-    async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
+    async fn run(self, users: Users, env: &Env) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
-        let (key, config) = (notices::key(&env.keys_dir())?, NoticeConfig::from_env(env)?);
-        let notices = Notices::new(users.pool.clone(), Arc::clone(&users.clock), &key, &config)?;
-        match factors::reset::reset(users, &notices, &Identifier::Email(self.email)).await {
+        match state(users, env).await?.factor_reset.reset(&Identifier::Email(self.email)).await {
             Ok(Outcome::Executed) => {
                 Ok(Report { message: format!("{email} logs in with the password alone"), exit: 0 })
             }
-            Ok(Outcome::AlreadyApplied) => {
-                Ok(Report { message: format!("{email} has no second factor"), exit: 0 })
-            }
+            Ok(Outcome::AlreadyApplied) => Ok(Report {
+                message: format!("{email} has no second factor, and is signed in nowhere"),
+                exit: 0,
+            }),
             Err(FactorError::User(UserError::NotFound)) => Ok(Report {
                 message: format!("there is no account with the e-mail address {email}"),
                 exit: 4,
@@ -262,18 +254,20 @@ impl ResetFactors {
 }
 
 impl Reactivate {
-    async fn run(self, users: &Users) -> anyhow::Result<Report> {
+    async fn run(self, users: &Users, env: &Env) -> anyhow::Result<Report> {
         let email = self.email.as_str().to_owned();
-        match users.reactivate(&Identifier::Email(self.email)).await {
+        let (key, config) = (notices::key(&env.keys_dir())?, NoticeConfig::from_env(env)?);
+        let notices = Notices::new(users.pool.clone(), Arc::clone(&users.clock), &key, &config)?;
+        match deactivation::reactivate(users, &notices, &Identifier::Email(self.email)).await {
             Ok(Outcome::Executed) => Ok(Report { message: format!("{email} is active again"), exit: 0 }),
             Ok(Outcome::AlreadyApplied) => {
                 Ok(Report { message: format!("{email} is active already"), exit: 0 })
             }
-            Err(UserError::Suspended) => Ok(Report {
+            Err(DeactivationError::Suspended) => Ok(Report {
                 message: format!("{email} is suspended, which its owner has not done; nothing was changed"),
                 exit: 2,
             }),
-            Err(UserError::NotFound) => Ok(Report {
+            Err(DeactivationError::User(UserError::NotFound)) => Ok(Report {
                 message: format!("there is no account with the e-mail address {email}"),
                 exit: 4,
             }),
@@ -300,6 +294,14 @@ impl Erase {
             Err(error) => Err(error).context("nobody was erased"),
         }
     }
+}
+
+/// What the service itself works with.
+async fn state(users: Users, env: &Env) -> anyhow::Result<AppState> {
+    let config = Config::from_env(env)?;
+    vault::require_keys(&users.pool, &config.keys_dir, config.kms.as_ref()).await?;
+    let services = ServiceTokens::from_env(env, SERVICE_NAME, Arc::clone(&users.clock))?;
+    AppState::new(&config, &users.pool, services, users.clock)
 }
 
 fn read_password(from_stdin: bool) -> anyhow::Result<SecretString> {

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use common_auth::{claims::DEFAULT_ISSUER, secret::JwtSecret};
 use common_db::DbConfig;
 use common_events::KafkaConfig;
+use common_limits::Limits;
 use common_utils::{
     config::{ConfigError, Env, ListenConfig},
     http::TrustedProxies,
@@ -44,6 +45,8 @@ pub struct Config {
     /// Whose codes an authenticator app says they are.
     pub totp_issuer: String,
     pub kyc_policy: KycPolicyConfig,
+    /// What each tier allows. Other services enforce it; this one tells it.
+    pub limits: Limits,
     /// How long evidence of who had themselves erased is kept.
     pub erasure_retention: Duration,
     /// What wraps the keys of personal data in the place of key files.
@@ -108,6 +111,7 @@ impl Config {
                 country: env.text("KYC_COUNTRY", "NG"),
                 dir: env.get("KYC_POLICY_DIR").map(PathBuf::from),
             },
+            limits: Limits::from_env(env)?,
             erasure_retention: env.duration("ERASURE_RETENTION", DEFAULT_RETENTION)?,
             kms: Self::kms(env)?,
             trusted_proxies: TrustedProxies::from_env(env)?,
@@ -126,6 +130,11 @@ impl Config {
         if self.kyc.timeout.is_zero() || self.kyc.timeout > LONGEST_KYC_WAIT {
             let longest = LONGEST_KYC_WAIT.as_secs();
             return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
+        let (home, limits) = (&self.kyc_policy.country, self.limits.country());
+        if home != limits {
+            let message = format!("KYC_COUNTRY is {home}, and LIMITS_FILE has the limits of {limits}");
+            return Err(ConfigError::new(message));
         }
         if self.totp_issuer.is_empty() || self.totp_issuer.contains(':') {
             return Err(ConfigError::new("TOTP_ISSUER must be a name without a colon"));
@@ -175,5 +184,22 @@ impl PasswordConfig {
             memory_kib: env.parse("ARGON2_MEMORY_KIB", 19_456)?,
             passes: env.parse("ARGON2_PASSES", 2)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_country_at_home() {
+        let config = |country: &str| {
+            let values = [("KYC_COUNTRY", country), ("DB_PASSWORD", "x")];
+            let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Config::from_env(&Env::from_values("identity", values.into()))
+        };
+        assert_eq!(config("NG").unwrap().limits.country(), "NG");
+        let error = config("GH").unwrap_err().to_string();
+        assert!(error.contains("KYC_COUNTRY is GH") && error.contains("LIMITS_FILE"), "{error}");
     }
 }

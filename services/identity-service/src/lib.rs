@@ -3,8 +3,9 @@
 //! A feature is a folder: `users` (profile and roles), `auth` (registering and logging in), `guard` (who guesses passwords waits),
 //! `sessions` (refreshing, logging out, and what other services learn of it), `contacts` (proving and changing an address or number),
 //! `passwords` (changing and resetting), `factors` (second factors, and proving once more who one is), `passkeys` (keys of
-//! authenticators, which sign in without a password), `devices` (phones that are bound to an account), `pin` (the transaction PIN),
-//! `api_keys` (for machines that act for somebody), `deactivation`, `suspension`, `erasure`, `crypto` (personal data under people's own keys), `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
+//! authenticators, which sign in without a password), `devices` (phones that are bound to an account), `begun` (what of these is not finished),
+//! `pin` (the transaction PIN),
+//! `api_keys` (for machines that act for somebody), `reclaim` (takes all that away where an account may be in another's hands), `deactivation`, `suspension`, `erasure`, `crypto` (personal data under people's own keys), `kyc` (verifying people: numbers, cases, documents, reviews). `notices` are the messages to people,
 //! `codes` what is in some of them, `allowances` how often something may be done. `import` brings people in from another system.
 //! `internal` is what other services may ask.
 
@@ -12,6 +13,7 @@ mod allowances;
 mod api_keys;
 mod app;
 mod auth;
+mod begun;
 pub mod cli;
 mod codes;
 pub mod config;
@@ -33,6 +35,7 @@ mod notices;
 mod passkeys;
 mod passwords;
 mod pin;
+mod reclaim;
 mod sessions;
 mod state;
 mod suspension;

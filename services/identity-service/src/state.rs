@@ -9,6 +9,7 @@ use common_auth::{
     verify::TokenVerifier,
 };
 use common_db::PgPool;
+use common_limits::Limits;
 use common_utils::{
     clock::SharedClock,
     crypto::sealing::{KeyFile, Sealer},
@@ -26,13 +27,14 @@ use crate::{
     deactivation::Deactivation,
     devices::Devices,
     erasure::Erasures,
-    factors::{Factors, Secrets},
+    factors::{Factors, Secrets, reset::FactorReset},
     guard::Guard,
     kyc::{HttpKycProvider, Kyc, cases::Cases},
     notices::{self, Notices},
     passkeys::Passkeys,
     passwords::{self, PasswordChanges, proof::Proofs},
     pin::{Pepper, Pins},
+    reclaim::Reclaim,
     sessions::{AccessTokens, OwnRecord, Sessions, Signer},
     suspension::Suspensions,
     users::Users,
@@ -52,12 +54,14 @@ pub(crate) struct Features {
     pub(crate) sessions: Sessions,
     pub(crate) kyc: Kyc,
     pub(crate) cases: Cases,
+    pub(crate) limits: Limits,
     pub(crate) contacts: Contacts,
     pub(crate) passwords: PasswordChanges,
     pub(crate) deactivation: Deactivation,
     pub(crate) suspensions: Suspensions,
     pub(crate) api_keys: ApiKeys,
     pub(crate) factors: Arc<Factors>,
+    pub(crate) factor_reset: FactorReset,
     pub(crate) pins: Pins,
     pub(crate) passkeys: Passkeys,
     pub(crate) devices: Devices,
@@ -95,19 +99,23 @@ impl AppState {
         let base = Foundation::lay(config, pool, clock)?;
         let kyc = base.kyc(config)?;
         let cases = kyc.cases(&config.kyc_policy, base.notices.clone())?;
+        let api_keys = base.api_keys(config)?;
+        let reclaim = Reclaim { clock: Arc::clone(&base.clock), api_keys: api_keys.clone() };
         Ok(Self(Arc::new(Features {
             authenticator: Authenticator { tokens: Arc::clone(&base.tokens), services },
             proxies: config.trusted_proxies.clone(),
+            limits: config.limits.clone(),
             auth: base.auth(),
             contacts: base.contacts(),
-            passwords: base.password_changes(config)?,
-            deactivation: base.deactivation(),
+            passwords: base.password_changes(config, &reclaim)?,
+            deactivation: base.deactivation(&reclaim),
             suspensions: base.suspensions(),
-            api_keys: base.api_keys(config)?,
             pins: base.pins(config)?,
             passkeys: base.passkeys(config)?,
             devices: base.devices(config),
-            erasures: base.erasures(config, &cases)?,
+            factor_reset: base.factor_reset(&reclaim),
+            erasures: base.erasures(config, &cases, &api_keys)?,
+            api_keys,
             kyc,
             cases,
             clock: base.clock,
@@ -149,17 +157,23 @@ impl Foundation {
         let passwords = Passwords::new(config.passwords.memory_kib, config.passwords.passes)?;
         let key = notices::key(&config.keys_dir)?;
         let notices = Notices::new(pool.clone(), Arc::clone(&clock), &key, &config.notices)?;
-        let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
         let guard = Guard::new(pool.clone(), Arc::clone(&clock), notices.clone(), &key);
         let sessions = Sessions {
             pool: pool.clone(),
             clock: Arc::clone(&clock),
             guard: guard.clone(),
             access,
+            notices: notices.clone(),
             lifetime,
         };
-        let proofs =
-            Proofs { pool: pool.clone(), passwords: passwords.clone(), allowances: allowances.clone() };
+        let allowances = Allowances::new(pool.clone(), Arc::clone(&clock), &key);
+        let proofs = Proofs {
+            pool: pool.clone(),
+            passwords: passwords.clone(),
+            allowances: allowances.clone(),
+            notices: notices.clone(),
+            clock: Arc::clone(&clock),
+        };
         let factors = Factors {
             pool: pool.clone(),
             clock: Arc::clone(&clock),
@@ -218,7 +232,7 @@ impl Foundation {
         }
     }
 
-    fn password_changes(&self, config: &Config) -> anyhow::Result<PasswordChanges> {
+    fn password_changes(&self, config: &Config, reclaim: &Reclaim) -> anyhow::Result<PasswordChanges> {
         Ok(PasswordChanges {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -232,6 +246,7 @@ impl Foundation {
             allowances: self.allowances.clone(),
             sealer: Arc::new(Sealer::new(&self.key, passwords::PURPOSE)?),
             config: config.resets.clone(),
+            reclaim: reclaim.clone(),
             wake: Arc::default(),
         })
     }
@@ -272,6 +287,15 @@ impl Foundation {
         }
     }
 
+    fn factor_reset(&self, reclaim: &Reclaim) -> FactorReset {
+        FactorReset {
+            users: self.users.clone(),
+            sessions: self.sessions.clone(),
+            notices: self.notices.clone(),
+            reclaim: reclaim.clone(),
+        }
+    }
+
     fn api_keys(&self, config: &Config) -> anyhow::Result<ApiKeys> {
         Ok(ApiKeys {
             pool: self.pool.clone(),
@@ -283,13 +307,14 @@ impl Foundation {
         })
     }
 
-    fn deactivation(&self) -> Deactivation {
+    fn deactivation(&self, reclaim: &Reclaim) -> Deactivation {
         Deactivation {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
             sessions: self.sessions.clone(),
             proofs: self.proofs.clone(),
             notices: self.notices.clone(),
+            reclaim: reclaim.clone(),
         }
     }
 
@@ -313,7 +338,7 @@ impl Foundation {
         })
     }
 
-    fn erasures(&self, config: &Config, cases: &Cases) -> anyhow::Result<Erasures> {
+    fn erasures(&self, config: &Config, cases: &Cases, api_keys: &ApiKeys) -> anyhow::Result<Erasures> {
         Ok(Erasures {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
@@ -322,6 +347,7 @@ impl Foundation {
             proofs: self.proofs.clone(),
             guard: self.guard.clone(),
             notices: self.notices.clone(),
+            api_keys: api_keys.clone(),
             vault: self.vault.clone(),
             cases: cases.clone(),
             retention: TimeDelta::from_std(config.erasure_retention)?,

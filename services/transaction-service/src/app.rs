@@ -174,6 +174,8 @@ impl AppState {
                 directory.clone(),
                 ledger,
                 lease,
+                config.limits.clone(),
+                config.approval_above.clone(),
             )),
             config: Arc::new(config),
             authenticator,

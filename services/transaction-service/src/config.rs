@@ -4,9 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use common_db::DbConfig;
 use common_events::KafkaConfig;
+use common_limits::Limits;
 use common_utils::config::{ConfigError, Env, ListenConfig, OpenCurrencies, RedisConfig};
 
-use crate::SERVICE_NAME;
+use crate::{ApprovalAbove, SERVICE_NAME};
 
 const DEFAULT_PORT: u16 = 3003;
 const DEFAULT_DATABASE: &str = "transaction_db";
@@ -22,6 +23,10 @@ pub struct Config {
     /// Where the directory's key lies.
     pub keys_dir: PathBuf,
     pub open_currencies: OpenCurrencies,
+    /// What people may send in a day.
+    pub limits: Limits,
+    /// What takes a fresh approval of its sender.
+    pub approval_above: ApprovalAbove,
     /// How long another service has to answer one call.
     pub call_timeout: Duration,
     /// How long a request has its transfer to itself before recovery may take it: longer than a call takes.
@@ -39,6 +44,8 @@ impl Config {
             wallet_url: env.wallet_url(),
             keys_dir: env.keys_dir(),
             open_currencies: OpenCurrencies::from_env(env)?,
+            limits: Limits::from_env(env)?,
+            approval_above: env.parse("TRANSFERS_APPROVAL_ABOVE", ApprovalAbove::default())?,
             call_timeout: env.seconds("CALL_TIMEOUT_SECONDS", 5)?,
             transfer_lease: env.seconds("TRANSFER_LEASE_SECONDS", 15)?,
         };

@@ -59,6 +59,7 @@ fn deposit(entry: &EntrySnapshot) -> Transaction {
         narration: None,
         reference: theirs.unwrap_or_else(|| reference("DEP", id)),
         failure: None,
+        over_limit: None,
         correlation_id: correlation::current(),
         traceparent: trace_context::traceparent(),
         leased_until: None,

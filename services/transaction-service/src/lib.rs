@@ -11,6 +11,7 @@ mod transactions;
 mod transfers;
 
 pub use app::{App, openapi, routes};
+pub use transfers::{ApprovalAbove, InvalidApprovalAbove};
 
 /// In labels of metrics, and the prefix of its variables.
 pub const SERVICE: &str = "transaction";

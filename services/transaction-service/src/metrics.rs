@@ -6,13 +6,14 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::{
     SERVICE,
-    transactions::{Status, Transaction, TransactionType},
+    transactions::{LimitName, Status, Transaction, TransactionType},
 };
 
 const TRANSACTIONS: &str = "wallet_transactions_total";
 const INITIATED: &str = "wallet_transactions_initiated";
 const DURATION: &str = "wallet_transfer_duration_seconds";
 const RECOVERED: &str = "wallet_transfers_recovered_total";
+const OVER_LIMIT: &str = "wallet_transfer_limit_refusals_total";
 const FALLBACKS: &str = "wallet_directory_fallbacks_total";
 
 /// What recovery made of a transfer.
@@ -44,6 +45,7 @@ pub(crate) fn register() {
         FALLBACKS,
         "Look-ups that the directory could not answer, by the service that was asked."
     );
+    describe_counter!(OVER_LIMIT, "Transfers that were refused because of a limit, by which one.");
     let series = [
         (TransactionType::Transfer, Status::Initiated),
         (TransactionType::Transfer, Status::Completed),
@@ -55,6 +57,9 @@ pub(crate) fn register() {
     }
     for outcome in [Recovered::Completed, Recovered::Failed, Recovered::Unanswered] {
         recovered(outcome, 0);
+    }
+    for limit in [LimitName::DailyOutflow, LimitName::NewDevice] {
+        counter!(OVER_LIMIT, "service" => SERVICE, "limit" => limit.name()).increment(0);
     }
     for asked in ["identity", "wallet"] {
         counter!(FALLBACKS, "service" => SERVICE, "asked" => asked).increment(0);
@@ -90,6 +95,11 @@ pub(crate) fn deposited() {
 
 pub(crate) fn recovered(outcome: Recovered, times: u64) {
     counter!(RECOVERED, "service" => SERVICE, "outcome" => outcome.label()).increment(times);
+}
+
+/// A transfer failed because of this limit.
+pub(crate) fn over_limit(limit: LimitName) {
+    counter!(OVER_LIMIT, "service" => SERVICE, "limit" => limit.name()).increment(1);
 }
 
 pub(crate) fn decided(took: Duration) {

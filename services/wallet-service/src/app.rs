@@ -28,10 +28,11 @@ use crate::{
     config::Config,
     ledger::{self, Expiry, Ledger, SelfCheck},
     migrations,
+    owners::{Sweep, TierEvents},
     providers::{self, Providers},
     virtual_accounts::{Identity, Issuing},
     wallets::{self, UserEvents},
-    webhooks::{self, Handling, Patience},
+    webhooks::{self, Handling, Patience, Releasing},
     work::Backoff,
 };
 
@@ -50,6 +51,8 @@ pub struct AppState {
     pub accounts_wanted: Arc<Notify>,
     /// Told after a webhook was stored, so that its worker looks at once.
     pub webhooks_arrived: Arc<Notify>,
+    /// Told after a commit that may have made room for deposits that were above a limit.
+    pub limits_moved: Arc<Notify>,
     /// Without any, no account numbers are issued and no webhooks taken.
     pub providers: Providers,
 }
@@ -64,7 +67,7 @@ impl FromRef<AppState> for Authenticator {
 #[derive(Debug)]
 pub struct App {
     state: AppState,
-    consumer: Consumer,
+    consumers: [Consumer; 2],
     issuing: Issuing,
     router: Router,
 }
@@ -100,20 +103,25 @@ impl App {
             }),
         ];
         let state = AppState::new(pool, clock, config, authenticator, providers);
-        let consumer = Consumer {
+        let consumer = |group, handler| Consumer {
             service: SERVICE,
-            group: SERVICE_NAME,
+            group,
             topics: vec![Topic::User],
             pool: state.pool.clone(),
             kafka: state.config.kafka.clone(),
-            redis,
+            redis: redis.clone(),
             clock: Arc::clone(&state.clock),
-            handler: Arc::new(UserEvents::new(state.clone())),
+            handler,
         };
+        let tiers = TierEvents::new(Arc::clone(&state.config), Arc::clone(&state.limits_moved));
+        let consumers = [
+            consumer(SERVICE_NAME, Arc::new(UserEvents::new(state.clone()))),
+            consumer(TierEvents::GROUP, Arc::new(tiers)),
+        ];
         let issuing = state.issuing()?;
         let api = all().with_state(state.clone());
         let router = server::service_router(SERVICE, api, openapi(), checks);
-        Ok(Self { state, consumer, issuing, router })
+        Ok(Self { state, consumers, issuing, router })
     }
 
     pub fn config(&self) -> &Config {
@@ -133,18 +141,24 @@ impl App {
     /// Serves until `shutdown`, then drains.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, "{SERVICE_NAME} listens");
-        let Self { state, consumer, issuing, router } = self;
-        let (handling, self_check) = (state.handling(), state.self_check());
+        let Self { state, consumers, issuing, router } = self;
+        let (handling, releasing) = (state.handling(), state.releasing());
+        let self_check = state.self_check();
+        let sweep = Sweep { pool: state.pool.clone(), config: Arc::clone(&state.config) };
         let AppState { pool, clock, config, authenticator, ledger, .. } = state;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
-        workers.consumer(consumer);
+        for consumer in consumers {
+            workers.consumer(consumer);
+        }
         let (tokens, kafka) = (authenticator.tokens, config.kafka.clone());
         workers.spawn(|shutdown| revocation::keep_informed(SERVICE, tokens, kafka, clock, shutdown));
         workers.spawn(|shutdown| issuing.run(shutdown));
         workers.spawn(|shutdown| handling.run(shutdown));
+        workers.spawn(|shutdown| releasing.run(shutdown));
         workers.spawn(|shutdown| Expiry(ledger).run(shutdown));
         workers.spawn(|shutdown| self_check.run(shutdown));
+        workers.spawn(|shutdown| sweep.run(shutdown));
         let served = server::serve(listener, router, shutdown).await;
         workers.drained().await;
         pool.close().await;
@@ -168,6 +182,7 @@ impl AppState {
             authenticator,
             accounts_wanted: Arc::new(Notify::new()),
             webhooks_arrived: Arc::new(Notify::new()),
+            limits_moved: Arc::new(Notify::new()),
             providers,
         }
     }
@@ -200,11 +215,23 @@ impl AppState {
         Handling {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
             ledger: Arc::clone(&self.ledger),
             providers: self.providers.clone(),
             wake: Arc::clone(&self.webhooks_arrived),
             backoff: Backoff::default(),
             patience: Patience::default(),
+        }
+    }
+
+    /// What the worker needs that releases deposits which were above a limit.
+    pub fn releasing(&self) -> Releasing {
+        Releasing {
+            pool: self.pool.clone(),
+            clock: Arc::clone(&self.clock),
+            config: Arc::clone(&self.config),
+            ledger: Arc::clone(&self.ledger),
+            wake: Arc::clone(&self.limits_moved),
         }
     }
 }

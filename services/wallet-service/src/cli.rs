@@ -1,15 +1,18 @@
-//! `wallet-service ledger …`: how an operator on the machine looks after the ledger.
+//! `wallet-service ledger …` and `wallet-service deposits …`: how an operator on the machine looks after the ledger, and after
+//! money that no wallet took.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use common_db::pool;
+use common_db::{PgPool, pool};
 use common_utils::config::Env;
+use uuid::Uuid;
 
 use crate::{
     SERVICE_NAME,
     config::Config,
     ledger::{self, AccountId},
+    webhooks::parked::{self, Parked},
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,4 +43,45 @@ async fn verify(env: &Env, account: Option<AccountId>) -> anyhow::Result<ExitCod
     }
     println!("{report}");
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DepositsCommand {
+    /// List the deposits that wait on the suspense account, oldest first, with why their wallets did not take them.
+    Parked,
+}
+
+impl DepositsCommand {
+    /// Runs the command on the database that the service uses.
+    pub async fn run(self, env: &Env) -> anyhow::Result<()> {
+        let pool = pool::connect(SERVICE_NAME, &Config::database(env)?);
+        match self {
+            Self::Parked => list_parked(&pool).await,
+        }
+    }
+}
+
+const LINES_AT_ONCE: i64 = 500;
+
+#[expect(clippy::print_stdout, reason = "a command for people")]
+async fn list_parked(pool: &PgPool) -> anyhow::Result<()> {
+    let (mut after, mut count) = (Uuid::nil(), 0);
+    loop {
+        let page = parked::list(pool, after, LINES_AT_ONCE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        count += page.len();
+        for deposit in &page {
+            println!("{}", line(deposit));
+        }
+    }
+    println!("{count} deposits wait");
+    Ok(())
+}
+
+fn line(deposit: &Parked) -> String {
+    let Parked { id, since, wallet_id, amount, currency, reason, provider, reference } = deposit;
+    format!(
+        "{id}  {since}  wallet {wallet_id}  {amount} {currency} minor units  {reason}  {provider} {reference}"
+    )
 }

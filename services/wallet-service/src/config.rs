@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common_db::DbConfig;
 use common_events::KafkaConfig;
+use common_limits::Limits;
 use common_utils::config::{ConfigError, Env, ListenConfig, OpenCurrencies, RedisConfig};
 
 use crate::{SERVICE_NAME, providers};
@@ -23,6 +24,8 @@ pub struct Config {
     pub identity_url: String,
     /// How often the ledger verifies itself; zero for never.
     pub ledger_check_interval: Duration,
+    /// What each tier lets a wallet hold and take in at once.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -36,6 +39,7 @@ impl Config {
             default_provider: providers::config::default_provider(env),
             identity_url: env.identity_url(),
             ledger_check_interval: env.duration("LEDGER_CHECK_INTERVAL", Duration::from_hours(1))?,
+            limits: Limits::from_env(env)?,
         })
     }
 

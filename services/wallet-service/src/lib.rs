@@ -4,6 +4,7 @@ mod app;
 pub mod cli;
 pub mod config;
 pub mod ledger;
+pub mod owners;
 pub mod providers;
 pub mod virtual_accounts;
 pub mod wallets;

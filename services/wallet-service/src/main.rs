@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use common_db::migrate::MigrateArgs;
 use common_utils::{config::Env, shutdown, telemetry};
-use wallet_service::{App, SERVICE, SERVICE_NAME, cli::LedgerCommand, config::Config, migrations};
+use wallet_service::{
+    App, SERVICE, SERVICE_NAME,
+    cli::{DepositsCommand, LedgerCommand},
+    config::Config,
+    migrations,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = SERVICE_NAME, about = "Wallets and the ledger behind them", version)]
@@ -24,6 +29,9 @@ enum Command {
     /// Look after the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Look after deposits that no wallet took.
+    #[command(subcommand)]
+    Deposits(DepositsCommand),
 }
 
 #[tokio::main]
@@ -45,6 +53,7 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate(args) => args.run(&Config::database(env)?, &migrations()).await?,
         Command::Ledger(command) => return command.run(env).await,
+        Command::Deposits(command) => command.run(env).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,7 @@ pub(super) struct KnownKeys {
 
 #[derive(Default)]
 struct Read {
+    /// Only those that could be read: others are tried again at the next look.
     files: Vec<Published>,
     keys: HashMap<String, Known>,
 }
@@ -44,6 +45,7 @@ struct Published {
     service: String,
     path: PathBuf,
     inode: u64,
+    size: u64,
     changed: (i64, i64),
 }
 
@@ -88,29 +90,40 @@ impl KnownKeys {
     /// None when the files are those that were read.
     fn read_anew(&self) -> anyhow::Result<Option<Read>> {
         let files = published(&self.folder)?;
-        if self.read.read().unwrap_or_else(PoisonError::into_inner).files == files {
+        let before = Arc::clone(&self.read.read().unwrap_or_else(PoisonError::into_inner));
+        if before.files == files {
             return Ok(None);
         }
-        let mut keys: HashMap<String, Known> = HashMap::new();
-        for file in &files {
-            // A service whose file is broken shuts out itself alone.
-            let read = file.keys().unwrap_or_else(|error| {
-                tracing::error!(
-                    service = file.service,
-                    error = format!("{error:#}"),
-                    "its keys cannot be read"
-                );
-                Vec::new()
-            });
-            for key in read {
-                let known = keys.entry(key.kid().to_owned()).or_insert_with(|| Known {
-                    key: DecodingKey::from_ed_der(key.bytes()),
-                    services: Vec::new(),
-                });
-                known.services.push(file.service.clone());
+        let mut new = Read::default();
+        for file in files {
+            match file.keys() {
+                Ok(read) => {
+                    new.learn(
+                        &file.service,
+                        read.iter().map(|key| (key.kid(), DecodingKey::from_ed_der(key.bytes()))),
+                    );
+                    new.files.push(file);
+                }
+                // A service whose file is broken shuts out itself alone, and not even itself while it is only half written.
+                Err(error) => {
+                    let (service, error) = (&file.service, format!("{error:#}"));
+                    tracing::error!(service, error, "its keys cannot be read; those read before go on");
+                    let known = before.keys.iter().filter(|(_, known)| known.services.contains(service));
+                    new.learn(service, known.map(|(kid, known)| (kid.as_str(), known.key.clone())));
+                }
             }
         }
-        Ok(Some(Read { files, keys }))
+        Ok(Some(new))
+    }
+}
+
+impl Read {
+    fn learn<'a>(&mut self, service: &str, keys: impl Iterator<Item = (&'a str, DecodingKey)>) {
+        for (kid, key) in keys {
+            let known =
+                self.keys.entry(kid.to_owned()).or_insert_with(|| Known { key, services: Vec::new() });
+            known.services.push(service.to_owned());
+        }
     }
 }
 
@@ -118,7 +131,10 @@ impl Published {
     fn keys(&self) -> anyhow::Result<Vec<PublicKey>> {
         let text = fs::read_to_string(&self.path);
         let text = text.with_context(|| format!("cannot read {}", self.path.display()))?;
-        PublicKey::all_in_pem(&text).with_context(|| format!("{} holds no Ed25519 keys", self.path.display()))
+        let keys =
+            PublicKey::all_in_pem(&text).with_context(|| format!("not PEM: {}", self.path.display()))?;
+        anyhow::ensure!(!keys.is_empty(), "{} holds no Ed25519 keys", self.path.display());
+        Ok(keys)
     }
 }
 
@@ -143,7 +159,7 @@ fn published(folder: &Path) -> anyhow::Result<Vec<Published>> {
             }
         };
         let changed = (about.mtime(), about.mtime_nsec());
-        files.push(Published { service, path, inode: about.ino(), changed });
+        files.push(Published { service, path, inode: about.ino(), size: about.size(), changed });
     }
     files.sort_by(|a, b| a.service.cmp(&b.service));
     Ok(files)

@@ -32,8 +32,8 @@ impl OwnKeys {
         self.ring.sign(claims)
     }
 
-    /// Whoever comes while another looks goes on with what is known.
-    fn look(&self) {
+    /// Publishes keys that are planned now, and no longer those that are over. Whoever comes while another looks goes on with what is known.
+    pub(super) fn look(&self) {
         let Ok(mut looked) = self.looked.try_lock() else { return };
         if looked.elapsed() < LOOK_EVERY {
             return;

@@ -195,6 +195,7 @@ pub fn all() -> Vec<Contract> {
         Contract::of::<WalletClosed>(),
         Contract::of::<WalletBoundsChanged>(),
         Contract::of::<VirtualAccountIssued>(),
+        Contract::of::<DepositParked>(),
         Contract::of::<WalletCredited>(),
         Contract::of::<WalletDebited>(),
         Contract::of::<WalletHoldPlaced>(),

@@ -88,6 +88,31 @@ events! { Topic::Wallet, VirtualAccountSnapshot, "wallet", wallet_id:
     VirtualAccountIssued = "wallet.virtual_account.issued";
 }
 
+/// Money that came in at a bank and that its wallet did not take. The platform keeps it aside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParkedDepositSnapshot {
+    pub wallet_id: Uuid,
+    pub user_id: Uuid,
+    /// The posting that put it aside. It is not the transaction by which it may come into the wallet.
+    pub transaction_id: Uuid,
+    pub amount: Amount,
+    /// `single_deposit_exceeded` and `ceiling_exceeded`: it is above what the tier of the wallet's owner allows, and is credited once it
+    /// fits. `wallet_frozen`, `wallet_closed`.
+    #[schemars(example = &"single_deposit_exceeded")]
+    pub reason: String,
+    #[schemars(example = &"providus")]
+    pub provider: String,
+    pub provider_reference: String,
+    pub posted_at: DateTime<Utc>,
+}
+
+events! { Topic::Wallet, ParkedDepositSnapshot, "wallet", wallet_id:
+    /// Money came in at a bank and is kept aside, because its wallet may not take it. Where it comes into the wallet later,
+    /// `wallet.credited` tells so, with the same reference of the provider.
+    DepositParked = "wallet.deposit.parked";
+}
+
 /// One entry of a customer's account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -185,6 +185,18 @@ impl Problem {
         Self { asked, ..Self::new(StatusCode::FORBIDDEN, "step_up_required", detail) }
     }
 
+    /// Names a field that the refusal is about, though it fits by itself.
+    #[must_use]
+    pub fn of_field(
+        mut self,
+        field: impl Into<String>,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        self.errors.push(FieldError::new(field, code, message));
+        self
+    }
+
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);

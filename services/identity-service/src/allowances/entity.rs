@@ -19,7 +19,9 @@ impl Allowance {
     /// Passwords that are told by who is signed in already: ten in a quarter of an hour, however fast.
     pub(crate) const PROOFS: Self =
         Self { most: 10, within: TimeDelta::minutes(15), pause: TimeDelta::zero() };
-
+    /// And fifty a day in a row, so that nobody who has the time finds it: no more than a hundred may be (NIST SP 800-63B-4, 3.2.2).
+    pub(crate) const PASSWORDS_A_DAY: Self =
+        Self { most: 50, within: TimeDelta::days(1), pause: TimeDelta::zero() };
     /// And codes of a second factor fifty a day, so that nobody who has the time finds one.
     pub(crate) const CODES_A_DAY: Self =
         Self { most: 50, within: TimeDelta::days(1), pause: TimeDelta::zero() };

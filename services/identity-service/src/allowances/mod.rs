@@ -26,8 +26,10 @@ const PURGE_BATCH: i64 = 1000;
 /// What is counted, and whose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counted<'a> {
-    /// Codes that verify a person's contact, in an hour or a day.
-    VerifyingIn(UserId, &'a Identifier, &'static str),
+    /// Codes that verify a person's contact.
+    Verifying(UserId, &'a Identifier),
+    /// The same in a day, whoever registers with the contact: who is erased and registers again is somebody else.
+    VerifyingADay(&'a Identifier),
     /// Codes sent to a contact that somebody wants to change to, whoever asks for them, in an hour or a day.
     ChangingToIn(&'a Identifier, &'static str),
     /// Changes of a contact that a person asks for.
@@ -36,6 +38,7 @@ pub(crate) enum Counted<'a> {
     ResetsOf(UserId),
     /// Times that somebody who is signed in tells their password.
     ProofsBy(UserId),
+    ProofsADayBy(UserId),
     /// Codes of a second factor that somebody who is signed in gives.
     CodesBy(UserId),
     CodesADayBy(UserId),
@@ -70,17 +73,20 @@ impl Allowances {
         Self { pool, clock, key: key.derive(PURPOSE, "key") }
     }
 
-    /// Takes one of what is allowed, with the transaction's commit.
+    /// Takes one of what is allowed, with the transaction's commit, and tells how many are left.
     pub(crate) async fn take_in_op(
         &self,
         op: &mut Op,
         counted: Counted<'_>,
         allowance: Allowance,
-    ) -> sqlx::Result<Result<(), TooOften>> {
+    ) -> sqlx::Result<Result<usize, TooOften>> {
         let (key, now) = (self.key_of(counted), self.clock.now());
         let taken = repo::lock_in_op(op, &key, now).await?;
         match allowance.take(&taken, now) {
-            Ok(taken) => repo::write_in_op(op, &key, &taken, now).await.map(Ok),
+            Ok(taken) => {
+                repo::write_in_op(op, &key, &taken, now).await?;
+                Ok(Ok(allowance.most.saturating_sub(taken.len())))
+            }
             Err(wait) => Ok(Err(TooOften(wait))),
         }
     }
@@ -94,15 +100,17 @@ impl Allowances {
         let of = |what: &str, whose: &[u8]| keyed_hash(self.key.as_slice(), &[what.as_bytes(), whose]);
         let within = |what: &str, time: &str, whose: &[&[u8]]| of(&format!("{what}-{time}"), &whose.concat());
         match counted {
-            Counted::VerifyingIn(user, contact, time) => {
-                within("verifying", time, &[user.uuid().as_bytes(), contact.as_str().as_bytes()])
+            Counted::Verifying(user, contact) => {
+                within("verifying", "hour", &[user.uuid().as_bytes(), contact.as_str().as_bytes()])
             }
+            Counted::VerifyingADay(contact) => within("verifying", "day", &[contact.as_str().as_bytes()]),
             Counted::ChangingToIn(contact, time) => {
                 within("changing-to", time, &[contact.as_str().as_bytes()])
             }
             Counted::ChangesBy(user) => of("changes-by", user.uuid().as_bytes()),
             Counted::ResetsOf(user) => of("resets-of", user.uuid().as_bytes()),
             Counted::ProofsBy(user) => of("proofs-by", user.uuid().as_bytes()),
+            Counted::ProofsADayBy(user) => of("proofs-a-day-by", user.uuid().as_bytes()),
             Counted::CodesBy(user) => of("codes-by", user.uuid().as_bytes()),
             Counted::CodesADayBy(user) => of("codes-a-day-by", user.uuid().as_bytes()),
             Counted::CasesBy(user) => of("cases-by", user.uuid().as_bytes()),

@@ -23,10 +23,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::Scopes;
 use common_db::{Op, PgPool};
 use common_events::{
-    Actor, EventContext,
+    Actor, EventContext, NewEvent,
     contracts::{
         ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated, ApiKeySnapshot, SessionEndSnapshot, SessionEnded,
     },
+    outbox,
 };
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
@@ -45,8 +46,6 @@ use crate::{
 };
 
 const PURGE_BATCH: i64 = 500;
-/// A token may be signed by an instance whose clock is behind.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 #[derive(Debug, Clone)]
 pub(crate) struct ApiKeys {
@@ -168,13 +167,35 @@ impl ApiKeys {
         // Also one that has ended: its last tokens may be about.
         let secrets = repo::find_secrets_in_op(&mut op, id, now - self.access.longest()).await?;
         let ended: Vec<SecretId> = secrets.iter().map(|secret| secret.id).collect();
-        repo::revoke_in_op(&mut op, id, now).await?;
+        repo::revoke_in_op(&mut op, &[id], now).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(owner), now);
         self.publish_ends_in_op(&mut op, &context, &key, &ended, "api_key_revoked").await?;
         users::publish_in_op(&mut op, &context, &ApiKeyRevoked(snapshot(&key, now))).await?;
         op.commit().await?;
         tracing::info!(user_id = %owner, api_key = %id, "API key revoked");
         Ok(())
+    }
+
+    /// All that are in force, and tells how many. The owner's row is locked, so that none is made meanwhile.
+    pub(crate) async fn revoke_all_in_op(
+        &self,
+        op: &mut Op,
+        owner: UserId,
+        by: Actor,
+    ) -> Result<usize, UserError> {
+        let now = self.clock.now();
+        let keys = repo::find_live_locked_in_op(op, owner, now).await?;
+        let ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
+        let secrets = repo::list_secrets(&mut **op, &ids, now - self.access.longest()).await?;
+        repo::revoke_in_op(op, &ids, now).await?;
+        let context = EventContext::new(SERVICE_NAME, by, now);
+        let ends = secrets.iter().map(|(_, secret)| {
+            NewEvent::new(&context, &self.ended(owner, secret.id, "api_key_revoked", now))
+        });
+        let revoked = keys.iter().map(|key| NewEvent::new(&context, &ApiKeyRevoked(snapshot(key, now))));
+        let events = ends.chain(revoked).collect::<Result<Vec<_>, _>>()?;
+        outbox::publish_in_op(op, &events).await?;
+        Ok(keys.len())
     }
 
     /// Forgets keys that ended long ago.
@@ -199,16 +220,20 @@ impl ApiKeys {
         reason: &str,
     ) -> Result<(), ApiKeyError> {
         for secret in secrets {
-            let ended = SessionEnded(SessionEndSnapshot {
-                user_id: key.user_id.uuid(),
-                session_id: secret.uuid(),
-                reason: reason.to_owned(),
-                ended_at: context.now,
-                refused_until: context.now + self.access.longest() + CLOCKS_DIFFER,
-            });
+            let ended = self.ended(key.user_id, *secret, reason, context.now);
             users::publish_in_op(op, context, &ended).await?;
         }
         Ok(())
+    }
+
+    fn ended(&self, owner: UserId, secret: SecretId, reason: &str, now: DateTime<Utc>) -> SessionEnded {
+        SessionEnded(SessionEndSnapshot {
+            user_id: owner.uuid(),
+            session_id: secret.uuid(),
+            reason: reason.to_owned(),
+            ended_at: now,
+            refused_until: self.access.refused_until(now),
+        })
     }
 
     async fn tell_in_op(&self, op: &mut Op, message: Message) -> Result<(), ApiKeyError> {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use common_auth::Scopes;
 use common_db::{Op, PgPool};
 use common_utils::ids::UserId;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
@@ -99,7 +100,7 @@ pub(super) async fn list(pool: &PgPool, user: UserId, now: DateTime<Utc>) -> sql
 
 /// The secrets of these keys that are in force, newest first.
 pub(super) async fn list_secrets(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     keys: &[ApiKeyId],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<(ApiKeyId, Secret)>> {
@@ -110,7 +111,7 @@ pub(super) async fn list_secrets(
         &ids,
         now,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     let secret = |id: Uuid, created_at, valid_until, last_used_at| Secret {
         id: id.into(),
@@ -140,6 +141,24 @@ pub(super) async fn find_locked_in_op(
     .fetch_optional(&mut **op)
     .await?;
     Ok(row.map(ApiKey::from))
+}
+
+/// The person's keys in force, locked in the order of their ids.
+pub(super) async fn find_live_locked_in_op(
+    op: &mut Op,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<ApiKey>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, user_id, name, scopes, created_at, expires_at, revoked_at FROM api_keys
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id FOR UPDATE",
+        user.uuid(),
+        now,
+    )
+    .fetch_all(&mut **op)
+    .await?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
 /// The secrets of a locked key that are in force, newest first.
@@ -172,8 +191,10 @@ pub(super) async fn end_secrets_in_op(op: &mut Op, ends: &[(SecretId, DateTime<U
     Ok(())
 }
 
-pub(super) async fn revoke_in_op(op: &mut Op, key: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE api_keys SET revoked_at = $2 WHERE id = $1", key.uuid(), now)
+/// Keys that are locked.
+pub(super) async fn revoke_in_op(op: &mut Op, keys: &[ApiKeyId], now: DateTime<Utc>) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = keys.iter().map(|key| key.uuid()).collect();
+    sqlx::query!("UPDATE api_keys SET revoked_at = $2 WHERE id = ANY ($1)", &ids, now)
         .execute(&mut **op)
         .await?;
     Ok(())

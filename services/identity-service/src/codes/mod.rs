@@ -73,7 +73,8 @@ impl Codes {
         Ok(Self { pool, clock, notices, allowances, sealer, key })
     }
 
-    /// Sends a code to the contact, unless it had too many. What a stranger asks for does not count against whose contact it is.
+    /// Sends a code to the contact, unless it had too many. What a stranger asks for does not count against whose contact it is: only who has
+    /// registered with it is sent codes to verify it. Nobody is sent more than ten of these a day, whoever registers and erases themselves.
     pub(crate) async fn send_in_op(
         &self,
         op: &mut Op,
@@ -83,7 +84,7 @@ impl Codes {
     ) -> Result<(), CodeError> {
         let (hourly, daily) = match purpose {
             Purpose::VerifyEmail | Purpose::VerifyPhone => {
-                (Counted::VerifyingIn(user, contact, "hour"), Counted::VerifyingIn(user, contact, "day"))
+                (Counted::Verifying(user, contact), Counted::VerifyingADay(contact))
             }
             Purpose::ChangeEmail | Purpose::ChangePhone => {
                 (Counted::ChangingToIn(contact, "hour"), Counted::ChangingToIn(contact, "day"))

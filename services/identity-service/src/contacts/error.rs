@@ -1,5 +1,6 @@
 //! Why a contact is not verified or changed.
 
+use common_auth::verify::TokenError;
 use common_db::constraint;
 use common_utils::http::Problem;
 
@@ -26,6 +27,8 @@ pub(crate) enum ContactError {
     Inactive,
     #[error(transparent)]
     Proof(#[from] ProofError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     TooOften(#[from] TooOften),
     #[error(transparent)]
@@ -55,6 +58,7 @@ impl From<ContactError> for Problem {
             ),
             ContactError::Inactive => inactive(),
             ContactError::Proof(error) => error.into(),
+            ContactError::Token(error) => error.into(),
             ContactError::TooOften(error) => error.into(),
             ContactError::Code(error) => error.into(),
             ContactError::Notice(error) => error.into(),

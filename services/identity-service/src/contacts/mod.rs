@@ -8,6 +8,7 @@
 mod error;
 pub(crate) mod routes;
 
+use common_auth::CurrentUser;
 use common_db::{Op, PgPool};
 use common_events::{Actor, EventContext, contracts::UserUpdated};
 use common_utils::{clock::SharedClock, ids::UserId};
@@ -17,6 +18,7 @@ use self::error::ContactError;
 use crate::{
     SERVICE_NAME,
     allowances::{Allowance, Allowances, Counted},
+    begun,
     codes::{
         Codes, Presented,
         entity::{Code, Purpose},
@@ -118,13 +120,14 @@ impl Contacts {
     /// The new contact takes the place of the old one, which is told. Confirmed again, it changes nothing more.
     pub(crate) async fn change(
         &self,
-        id: UserId,
+        caller: &CurrentUser,
         kind: ContactKind,
         code: &Code,
     ) -> Result<User, ContactError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, id).await?;
-        match self.codes.present_in_op(&mut op, id, changing(kind), code).await? {
+        let user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller)?;
+        match self.codes.present_in_op(&mut op, user.id, changing(kind), code).await? {
             Presented::Right { contact, repeated: true } if contact == user.contact(kind) => Ok(user),
             Presented::Right { contact, repeated: false } => self.prove(op, user, contact).await,
             Presented::Wrong => refuse(op, ContactError::Wrong).await,

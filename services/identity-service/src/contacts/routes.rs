@@ -1,7 +1,10 @@
 //! `/api/v1/identity/verification/{email,phone}` and `/me/{email,phone}`.
 
 use axum::{Json, extract::State, http::StatusCode};
-use common_auth::{CurrentUser, StepUp, step_up::BesidePassword};
+use common_auth::{
+    CurrentUser, StepUp,
+    step_up::{BesidePassword, Finishing},
+};
 use common_utils::{
     contact::{Email, PhoneNumber},
     http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes},
@@ -188,7 +191,7 @@ async fn change_email(
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was asked for, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`invalid_code`, `code_expired` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -196,11 +199,11 @@ async fn change_email(
 )]
 async fn confirm_new_email(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
-    Ok(Json(state.contacts.change(caller.id, ContactKind::Email, &code).await?.into()))
+    Ok(Json(state.contacts.change(&caller.user, ContactKind::Email, &code).await?.into()))
 }
 
 /// Ask for another phone number
@@ -245,7 +248,7 @@ async fn change_phone(
     responses(
         (status = 200, body = UserAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was asked for, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`phone_taken`", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`invalid_code`, `code_expired` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -253,9 +256,9 @@ async fn change_phone(
 )]
 async fn confirm_new_phone(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<ContactCodeRequest>,
 ) -> Result<Json<UserAnswer>, Problem> {
     let code = request.parse()?;
-    Ok(Json(state.contacts.change(caller.id, ContactKind::Phone, &code).await?.into()))
+    Ok(Json(state.contacts.change(&caller.user, ContactKind::Phone, &code).await?.into()))
 }

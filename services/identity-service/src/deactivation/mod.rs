@@ -1,5 +1,5 @@
 //! A person closes their account: nobody signs in to it any more, and all its sessions end. What is in it stays, and support can
-//! open it again (`identity-service users reactivate`).
+//! open it again (`identity-service users reactivate`), but not the API keys and devices that acted for it: its owner is told, and makes others.
 
 mod error;
 pub(crate) mod routes;
@@ -12,19 +12,20 @@ use common_events::{
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
 
-use self::error::DeactivationError;
+pub(crate) use self::error::DeactivationError;
 use crate::{
-    SERVICE_NAME, codes, factors,
+    SERVICE_NAME,
     notices::{Notices, entity::Message},
     passwords::{
         self,
         proof::{self, Proofs},
     },
+    reclaim::{Extent, Reclaim},
     sessions::{
         Sessions,
         entity::{EndReason, Which},
     },
-    users::{self, ContactKind, entity::Outcome, error::UserError},
+    users::{self, ContactKind, Identifier, Users, entity::Outcome, error::UserError},
 };
 
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(crate) struct Deactivation {
     pub(crate) sessions: Sessions,
     pub(crate) proofs: Proofs,
     pub(crate) notices: Notices,
+    pub(crate) reclaim: Reclaim,
 }
 
 impl Deactivation {
@@ -53,11 +55,10 @@ impl Deactivation {
         }
         users::repo::update_status_in_op(&mut op, &user, now).await?;
         passwords::forget_resets_in_op(&mut op, id).await?;
-        codes::forget_changes_in_op(&mut op, id).await?;
-        factors::forget_challenges_in_op(&mut op, id).await?;
+        let taken = self.reclaim.take_in_op(&mut op, &mut user, Extent::Keys, Actor::user(id)).await?;
         let (which, reason) = (Which::All, EndReason::Deactivated);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
-        let notice = Message::account_deactivated(&user.trusted_contact(ContactKind::Email), now);
+        let notice = Message::account_deactivated(&user.trusted_contact(ContactKind::Email), &taken, now);
         self.notices.write_in_op(&mut op, &[notice]).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
         users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
@@ -67,4 +68,27 @@ impl Deactivation {
         tracing::info!(user_id = %id, "account deactivated by its owner");
         Ok(())
     }
+}
+
+/// Opens an account again that its owner closed; an operator has made sure who asks. The owner is told, who may be somebody else.
+pub(crate) async fn reactivate(
+    users: &Users,
+    notices: &Notices,
+    identifier: &Identifier,
+) -> Result<Outcome, DeactivationError> {
+    let id = users.find(identifier).await?.ok_or(UserError::NotFound)?.id;
+    let mut op = common_db::begin(&users.pool).await?;
+    let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+    if user.reactivate()? == Outcome::AlreadyApplied {
+        return Ok(Outcome::AlreadyApplied);
+    }
+    let now = users.clock.now();
+    users::repo::update_status_in_op(&mut op, &user, now).await?;
+    let notice = Message::account_reactivated(&user.trusted_contact(ContactKind::Email), now);
+    notices.write_in_op(&mut op, &[notice]).await?;
+    let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
+    users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+    op.commit().await?;
+    tracing::info!(user_id = %id, "account opened again by an operator");
+    Ok(Outcome::Executed)
 }

@@ -8,6 +8,7 @@ use super::{entity::MOST, key::InvalidKey};
 use crate::{
     factors::error::FactorError,
     notices::NoticeError,
+    passwords::proof::ProofError,
     sessions::error::{SessionError, inactive},
     users::error::UserError,
 };
@@ -35,6 +36,8 @@ pub(crate) enum DeviceError {
     Corrupt(String),
     #[error("a challenge cannot be written as JSON: {0}")]
     Encoding(#[from] serde_json::Error),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     #[error(transparent)]
     Factor(#[from] FactorError),
     #[error(transparent)]
@@ -85,6 +88,7 @@ impl From<DeviceError> for Problem {
             DeviceError::NotFound => Self::not_found("device"),
             DeviceError::Inactive => inactive(),
             DeviceError::Corrupt(_) | DeviceError::Encoding(_) => Self::internal(error),
+            DeviceError::Proof(error) => error.into(),
             DeviceError::Factor(error) => error.into(),
             DeviceError::Notice(error) => error.into(),
             DeviceError::Session(error) => error.into(),

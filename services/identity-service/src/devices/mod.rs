@@ -30,6 +30,7 @@ use common_utils::{
     },
     ids::UserId,
 };
+use secrecy::SecretString;
 
 pub use self::config::DeviceConfig;
 use self::{
@@ -40,11 +41,13 @@ use self::{
 };
 use crate::{
     auth::SignedIn,
-    factors::Factors,
+    begun,
+    factors::{Factors, error::FactorError},
     guard::Guard,
     key_name::KeyName,
     metrics,
     notices::{Notices, entity::Message},
+    passwords::proof,
     sessions::{
         AccessToken, BoundDevice, Origin, Proof, Sessions,
         entity::{EndReason, SessionId, Which},
@@ -65,6 +68,14 @@ pub(crate) struct Devices {
     pub(crate) config: DeviceConfig,
 }
 
+/// What is to be bound.
+#[derive(Debug)]
+pub(crate) struct NewDevice {
+    pub(crate) key: PublicKey,
+    pub(crate) name: KeyName,
+    pub(crate) platform: Platform,
+}
+
 /// A device that was bound, and a token of the session in which it was.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -77,14 +88,19 @@ impl Devices {
     pub(crate) async fn start_binding(
         &self,
         caller: &CurrentUser,
-        key: &PublicKey,
-        name: &KeyName,
-        platform: Platform,
+        new: NewDevice,
+        password: Option<SecretString>,
     ) -> Result<Challenge, DeviceError> {
+        let NewDevice { key, name, platform } = new;
         let enrolment = Enrolment { key: key.to_spki()?, name: name.as_str().to_owned(), platform };
+        let proved = self.factors.proofs.check_beside_factor(caller, password).await?;
         let now = self.clock.now();
         let challenge = Challenge::new(DeviceId::new(), Purpose::Bind(known(caller)), now);
-        repo::insert_challenge(&self.pool, &challenge, Some(&enrolment), now).await?;
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = active_in_op(&mut op, caller.id).await?;
+        proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
+        repo::insert_challenge(&mut *op, &challenge, Some(&enrolment), now).await?;
+        op.commit().await?;
         Ok(challenge)
     }
 
@@ -115,6 +131,7 @@ impl Devices {
         let device = Device { id: challenge.device, user_id: caller.id, key, activated_at: now };
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller).map_err(FactorError::from)?;
         let access = self.bind_in_op(&mut op, &mut user, caller, &device, &enrolment).await?;
         op.commit().await?;
         self.notices.wake();
@@ -305,6 +322,16 @@ impl Devices {
         while repo::purge(&self.pool, now, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
+}
+
+/// Theirs sign nobody in any more. Under the lock of the person's row; what they have opened is ended by the caller.
+pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_all_in_op(op, user).await
+}
+
+/// What their devices, and those to be, are asked to sign.
+pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_challenges_in_op(op, user).await
 }
 
 fn known(caller: &CurrentUser) -> Caller {

@@ -121,6 +121,11 @@ pub(super) async fn delete_in_op(op: &mut Op, user: UserId, id: DeviceId) -> sql
     Ok(gone.execute(&mut **op).await?.rows_affected() > 0)
 }
 
+pub(super) async fn delete_all_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM devices WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
+}
+
 pub(super) async fn insert_challenge(
     db: impl PgExecutor<'_>,
     challenge: &Challenge,
@@ -176,6 +181,12 @@ pub(super) async fn take_challenge(
         Ok((challenge, row.enrolment.map(|enrolment| enrolment.0)))
     })
     .transpose()
+}
+
+/// Those of the person's sessions: the others are of no person yet.
+pub(super) async fn delete_challenges_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM device_challenges WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
 }
 
 /// Forgets up to `limit` challenges that are over.

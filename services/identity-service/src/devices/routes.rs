@@ -3,24 +3,30 @@
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use common_auth::{CurrentUser, StepUp, step_up::Fresh};
+use common_auth::{
+    CurrentUser, StepUp,
+    step_up::{BesidePassword, Finishing},
+};
 use common_utils::http::{
     ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
     paging::{Page, PageQuery},
     routes,
 };
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    Bound,
-    entity::{Challenge, DeviceId, Platform},
+    Bound, NewDevice,
+    entity::{Challenge, DeviceId},
     key::{InvalidKey, Jwk, PublicKey},
     repo::Listed,
 };
-use crate::{app::AppState, key_name::KeyName, sessions::routes::AccessTokenBody};
+use crate::{
+    app::AppState, key_name::KeyName, passwords::routes::current_password, sessions::routes::AccessTokenBody,
+};
 
 /// A device that is bound to one's account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,17 +113,22 @@ pub(crate) struct BindDeviceRequest {
     /// `android`, `ios` or `other`.
     #[schema(example = "android")]
     platform: String,
+    /// Asked of who has no second factor.
+    #[schema(value_type = Option<String>, format = Password, example = "correct horse battery staple", max_length = 1024)]
+    current_password: Option<SecretString>,
 }
 
 impl BindDeviceRequest {
-    fn parse(&self) -> Result<(PublicKey, KeyName, Platform), Problem> {
+    fn parse(self) -> Result<(NewDevice, Option<SecretString>), Problem> {
         let key = match &self.public_key {
             DeviceKeyBody::Jwk(jwk) => PublicKey::from_jwk(jwk),
             DeviceKeyBody::Spki(text) => PublicKey::from_base64(text),
         };
         let invalid = |error: InvalidKey| Problem::invalid_field("publicKey", "invalid", error.to_string());
         let unknown = |error| Problem::invalid_field("platform", "invalid", format!("{error}"));
-        Ok((key.map_err(invalid)?, key_name(&self.name)?, self.platform.parse().map_err(unknown)?))
+        let (key, name) = (key.map_err(invalid)?, key_name(&self.name)?);
+        let new = NewDevice { key, name, platform: self.platform.parse().map_err(unknown)? };
+        Ok((new, self.current_password.map(current_password).transpose()?))
     }
 }
 
@@ -155,24 +166,27 @@ pub(crate) fn router() -> Routes<AppState> {
 
 /// Begin binding a device
 ///
-/// Takes a fresh proof of who calls. The answer is signed with the device's key, and the signature sent to `/devices/confirm`.
+/// Takes the password, or from who has a second factor a fresh proof by it. The answer is signed with the device's key, and the signature sent to `/devices/confirm`.
 #[utoipa::path(
     post, path = "/api/v1/identity/devices", tag = "identity", security(("bearer" = [])),
     request_body = BindDeviceRequest,
     responses(
         (status = 200, body = DeviceChallenge),
         Refused<400>, Refused<401>,
-        (status = 403, description = "`step_up_required`", body = ProblemBody, content_type = "application/problem+json"),
-        Refused<415>, Refused<422>,
+        (status = 403, description = "`step_up_required`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>,
+        (status = 422, description = "Among others a missing or wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<503>,
     )
 )]
 async fn start_binding(
     State(state): State<AppState>,
-    caller: StepUp<Fresh>,
+    caller: StepUp<BesidePassword>,
     ApiJson(request): ApiJson<BindDeviceRequest>,
 ) -> Result<Json<DeviceChallenge>, Problem> {
-    let (key, name, platform) = request.parse()?;
-    Ok(Json(state.devices.start_binding(&caller.user, &key, &name, platform).await?.into()))
+    let (new, password) = request.parse()?;
+    Ok(Json(state.devices.start_binding(&caller.user, new, password).await?.into()))
 }
 
 /// Bind a device
@@ -186,7 +200,7 @@ async fn start_binding(
     responses(
         (status = 201, body = BoundAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`device_registered` or `too_many_devices`: ten", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`challenge_expired`, `device_rejected` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -194,11 +208,11 @@ async fn start_binding(
 )]
 async fn bind(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<DeviceSignatureRequest>,
 ) -> Result<(StatusCode, Json<BoundAnswer>), Problem> {
     let signature = request.signature()?;
-    let bound = state.devices.bind(&caller, request.challenge_id.into(), &signature).await?;
+    let bound = state.devices.bind(&caller.user, request.challenge_id.into(), &signature).await?;
     Ok((StatusCode::CREATED, Json(bound.into())))
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use common_utils::ids::UserId;
 use tokio_util::sync::CancellationToken;
 
 use super::{Erasures, error::ErasureError, repo};
@@ -16,20 +18,30 @@ impl Erasures {
         while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
             let Some(forgotten) = shutdown.run_until_cancelled(self.forget_due()).await else { return };
             if let Err(error) = forgotten {
-                tracing::error!(%error, "evidence that is over could not be deleted; trying again later");
+                tracing::error!(%error, "cannot look for evidence that is over; trying again later");
             }
         }
     }
 
+    /// One person's trouble keeps nobody else's evidence: each is taken once a round.
     async fn forget_due(&self) -> Result<(), ErasureError> {
-        while self.forget_next().await? {}
+        let now = self.clock.now();
+        let mut last = None;
+        while let Some(due) = repo::next_due(&self.pool, last.as_ref(), now).await? {
+            if let Err(error) = self.forget(due.user, now).await {
+                let user_id = due.user;
+                tracing::error!(%user_id, %error, "evidence that is over could not be deleted; trying again later");
+            }
+            last = Some(due);
+        }
         Ok(())
     }
 
-    async fn forget_next(&self) -> Result<bool, ErasureError> {
-        let now = self.clock.now();
+    async fn forget(&self, user: UserId, now: DateTime<Utc>) -> Result<(), ErasureError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let Some(user) = repo::next_due_in_op(&mut op, now).await? else { return Ok(false) };
+        if !repo::take_due_in_op(&mut op, user, now).await? {
+            return Ok(());
+        }
         users::repo::find_locked_in_op(&mut op, user).await?;
         kyc::repo::delete_in_op(&mut op, user).await?;
         kyc::numbers::delete_in_op(&mut op, user).await?;
@@ -40,6 +52,6 @@ impl Erasures {
         self.vault.forget(user);
         metrics::erased("forgotten");
         tracing::info!(user_id = %user, "evidence deleted with its key");
-        Ok(true)
+        Ok(())
     }
 }

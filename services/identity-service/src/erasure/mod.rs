@@ -1,11 +1,12 @@
 //! A person has themselves erased, in two steps.
 //!
-//! At once: the account is closed and its sessions end; e-mail address, phone number and names give way to pseudonyms, so that the old ones
+//! At once: the account is closed, its sessions end and its API keys are revoked; e-mail address, phone number and names give way to pseudonyms, so that the old ones
 //! are free; what they signed in with and what is known of where from is deleted. Who they were, and the evidence by which they were verified,
-//! stay encrypted under their own key, and no call answers with them.
+//! stay encrypted under their own key. Reviewers may open the applications, for whoever the law lets ask, and each look is kept; no other
+//! call answers with them.
 //!
 //! When the law has it kept no longer ([`entity::RETENTION_DAYS`]), a worker deletes that key, and with it everything that is encrypted under it,
-//! in every copy and backup of this database's rows. The id stays, for ledgers and audit logs of other services name it.
+//! in every copy of this database's rows; a backup from before has the key, too, and goes when backups go. The id stays, for ledgers and audit logs of other services name it.
 
 pub(crate) mod entity;
 mod error;
@@ -26,6 +27,7 @@ use self::entity::Erasure;
 pub(crate) use self::error::ErasureError;
 use crate::{
     SERVICE_NAME,
+    api_keys::ApiKeys,
     crypto::{
         data_key::{Field, Place},
         vault::Vault,
@@ -48,6 +50,7 @@ pub(crate) struct Erasures {
     pub(crate) clock: SharedClock,
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) proofs: Proofs,
     pub(crate) guard: Guard,
     pub(crate) notices: Notices,
@@ -93,6 +96,7 @@ impl Erasures {
         kyc::numbers::release_in_op(&mut op, id, &rand::random()).await?;
         let (which, reason) = (Which::All, EndReason::Erased);
         while self.sessions.end_in_op(&mut op, id, which, reason, by.clone()).await? > 0 {}
+        self.api_keys.revoke_all_in_op(&mut op, id, by.clone()).await?;
         repo::forget_access_in_op(&mut op, id).await?;
         repo::forget_factors_in_op(&mut op, id).await?;
         self.guard.forget_in_op(&mut op, &was).await?;

@@ -65,17 +65,44 @@ pub(super) async fn forget_factors_in_op(op: &mut Op, user: UserId) -> sqlx::Res
     Ok(())
 }
 
-/// The next person whose evidence need not be kept any more, theirs alone until the transaction ends. Others are left to other
-/// instances.
-pub(super) async fn next_due_in_op(op: &mut Op, now: DateTime<Utc>) -> sqlx::Result<Option<UserId>> {
-    let user = sqlx::query_scalar!(
-        "SELECT user_id FROM erasures WHERE forgotten_at IS NULL AND evidence_until <= $1
-         ORDER BY evidence_until LIMIT 1 FOR UPDATE SKIP LOCKED",
+/// Somebody whose evidence need not be kept any more, since when.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) user: UserId,
+    evidence_until: DateTime<Utc>,
+}
+
+/// The next of them after this one.
+pub(super) async fn next_due(
+    db: impl PgExecutor<'_>,
+    after: Option<&Due>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Due>> {
+    sqlx::query_as!(
+        Due,
+        r#"SELECT user_id AS "user", evidence_until FROM erasures
+           WHERE forgotten_at IS NULL AND evidence_until <= $1
+             AND ($2::timestamptz IS NULL OR (evidence_until, user_id) > ($2, $3::uuid))
+           ORDER BY evidence_until, user_id LIMIT 1"#,
+        now,
+        after.map(|due| due.evidence_until),
+        after.map(|due| due.user.uuid()),
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// False where another instance has the person, or has forgotten them. They are this transaction's alone until it ends.
+pub(super) async fn take_due_in_op(op: &mut Op, user: UserId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let taken = sqlx::query!(
+        "SELECT user_id FROM erasures WHERE user_id = $1 AND forgotten_at IS NULL AND evidence_until <= $2
+         FOR UPDATE SKIP LOCKED",
+        user.uuid(),
         now,
     )
     .fetch_optional(&mut **op)
     .await?;
-    Ok(user.map(UserId::from))
+    Ok(taken.is_some())
 }
 
 pub(super) async fn forget_in_op(op: &mut Op, user: UserId, now: DateTime<Utc>) -> sqlx::Result<()> {

@@ -1,7 +1,8 @@
 //! How somebody comes to an authenticator app and to recovery codes, and gives them up.
 //!
 //! An app is begun (its secret is shown once), then confirmed by a code of it within a quarter of an hour: until then nothing is asked for.
-//! With it come recovery codes, which are shown once, too. The routes ask for a fresh proof, by the second factor where there is one.
+//! With the first second factor come recovery codes, which are shown once, too. It takes the password to begin,
+//! or the second factor where there is one; giving up takes that one.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,6 +10,7 @@ use common_auth::{CurrentUser, Method};
 use common_db::Op;
 use common_utils::ids::UserId;
 use qrcode::{QrCode, render::svg};
+use secrecy::SecretString;
 
 use super::{
     Factors, active_in_op,
@@ -18,8 +20,10 @@ use super::{
     totp::TotpSecret,
 };
 use crate::{
+    begun,
     codes::entity::Code,
     notices::entity::Message,
+    passwords::proof,
     sessions::{AccessToken, entity::SessionId},
     users::{self, ContactKind, entity::User},
 };
@@ -38,6 +42,7 @@ pub(super) struct Enrolment {
 
 /// What somebody gets who has confirmed an app.
 pub(super) struct Confirmed {
+    /// Where it is the first second factor.
     pub(super) recovery_codes: Vec<String>,
     pub(super) access: AccessToken,
 }
@@ -61,14 +66,18 @@ impl Factors {
     }
 
     /// Another secret takes the place of one that waits to be confirmed.
-    pub(super) async fn begin(&self, caller: &CurrentUser) -> Result<Enrolment, FactorError> {
-        if !self.allowed {
-            return Err(FactorError::Off);
-        }
+    pub(super) async fn begin(
+        &self,
+        caller: &CurrentUser,
+        password: Option<SecretString>,
+    ) -> Result<Enrolment, FactorError> {
+        self.allow_another()?;
+        let proved = self.proofs.check_beside_factor(caller, password).await?;
         let secret = TotpSecret::random();
         let sealed = self.secrets.seal(caller.id, &secret)?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, caller.id).await?;
+        proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         if user.factors.contains(&Method::Totp) {
             return Err(FactorError::Enrolled);
         }
@@ -89,19 +98,17 @@ impl Factors {
 
     /// The code is used up by it, and counts as a proof: the session is as good as if it had been opened with it.
     pub(super) async fn confirm(&self, caller: &CurrentUser, code: &Code) -> Result<Confirmed, FactorError> {
-        if !self.allowed {
-            return Err(FactorError::Off);
-        }
+        self.allow_another()?;
         self.count_code(caller).await?;
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller)?;
         let sealed = repo::find_waiting_in_op(&mut op, user.id, now - WAITS).await?;
         let secret = self.secrets.open(user.id, &sealed.ok_or(FactorError::NothingToConfirm)?)?;
         let step = secret.step_of(code, now).ok_or(FactorError::Wrong)?;
         repo::confirm_in_op(&mut op, user.id, step, now).await?;
-        let recovery_codes = self.hand_out_in_op(&mut op, &mut user).await?;
-        self.add_in_op(&mut op, &mut user, Method::Totp).await?;
+        let recovery_codes = self.add_second_in_op(&mut op, &mut user, Method::Totp).await?;
         let session = SessionId::from(caller.claims.sid);
         let access = self.sessions.step_up_in_op(&mut op, &user, session, Method::Totp).await?;
         op.commit().await?;

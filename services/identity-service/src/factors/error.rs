@@ -1,6 +1,6 @@
 //! Why somebody has not proved who they are, or has no other factor than before.
 
-use common_auth::Method;
+use common_auth::{Method, verify::TokenError};
 use common_db::constraint;
 use common_utils::{crypto::sealing::SealError, http::Problem};
 
@@ -23,6 +23,9 @@ pub(crate) enum FactorError {
     NotEnrolled,
     #[error("no enrolment waits to be confirmed")]
     NothingToConfirm,
+    /// Of who proves once more who they are.
+    #[error("the password is wrong")]
+    WrongPassword,
     #[error("the code is wrong")]
     Wrong,
     #[error("the sign-in is unknown, ended, or too old")]
@@ -34,6 +37,8 @@ pub(crate) enum FactorError {
     Inactive,
     #[error("what an authenticator app reads cannot be written: {0}")]
     Rendering(anyhow::Error),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     TooOften(#[from] TooOften),
     #[error(transparent)]
@@ -62,6 +67,9 @@ impl From<FactorError> for Problem {
                 "enrolment_expired",
                 "There is nothing to confirm, or it has waited for more than a quarter of an hour. Begin anew.",
             ),
+            FactorError::WrongPassword => {
+                Self::invalid_field("password", "wrong_password", "is not your password")
+            }
             FactorError::Wrong => {
                 Self::unprocessable("invalid_code", "The code is wrong, or was used before.")
             }
@@ -76,10 +84,8 @@ impl From<FactorError> for Problem {
             FactorError::Inactive => inactive(),
             FactorError::Rendering(error) => Self::internal(error),
             FactorError::Sealing(_) => Self::internal(error),
+            FactorError::Token(error) => error.into(),
             FactorError::TooOften(error) => error.into(),
-            FactorError::Proof(ProofError::Wrong) => {
-                Self::invalid_field("password", "wrong_password", "is not your password")
-            }
             FactorError::Proof(error) => error.into(),
             FactorError::Notice(error) => error.into(),
             FactorError::Guard(error) => error.into(),

@@ -18,7 +18,7 @@ mod totp;
 
 use std::{path::Path, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use common_auth::Method;
 use common_db::{Op, PgPool};
 use common_events::{
@@ -37,6 +37,7 @@ use self::{error::FactorError, totp::TotpSecret};
 use crate::{
     SERVICE_NAME,
     allowances::Allowances,
+    begun,
     codes::entity::Code,
     guard::Guard,
     metrics,
@@ -119,10 +120,16 @@ impl Evidence {
     }
 }
 
-/// Sign-ins under way lead to nothing any more: they are of a password that is another one now, of a factor that is gone, or of an account
-/// that is closed.
-pub(crate) async fn forget_challenges_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
-    repo::delete_challenges_in_op(op, user).await
+/// Sign-ins under way, and an app that waits to be confirmed.
+pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_challenges_in_op(op, user).await?;
+    repo::delete_waiting_in_op(op, user).await
+}
+
+/// The app, and the recovery codes. Under the lock of the person's row.
+pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_totp_in_op(op, user).await?;
+    repo::delete_recovery_codes_in_op(op, user).await
 }
 
 impl Factors {
@@ -183,17 +190,22 @@ impl Factors {
         Ok(users::publish_in_op(op, &context, &UserFactorAdded(added)).await?)
     }
 
-    /// Recovery codes for who has none yet, because this is the first second factor of theirs. The person's row is written by
-    /// [`Factors::add_in_op`].
-    pub(crate) async fn first_recovery_codes_in_op(
+    /// The same for a second factor. With somebody's first one come recovery codes, and whatever was begun without it is over: who began it
+    /// may be somebody else, who has only the password or a session. Other sessions go on, and do not get far: what takes over an account
+    /// takes the factor from then on. Their owner sees them in the list, and ends them there.
+    pub(crate) async fn add_second_in_op(
         &self,
         op: &mut Op,
         user: &mut User,
+        method: Method,
     ) -> Result<Vec<String>, FactorError> {
-        if user.factors.contains(&Method::Recovery) {
-            return Ok(Vec::new());
+        let mut recovery_codes = Vec::new();
+        if user.second_factors().is_empty() {
+            begun::forget_in_op(op, user.id).await?;
+            recovery_codes = self.hand_out_in_op(op, user).await?;
         }
-        self.hand_out_in_op(op, user).await
+        self.add_in_op(op, user, method).await?;
+        Ok(recovery_codes)
     }
 
     /// Whether anybody may have another second factor.
@@ -201,15 +213,27 @@ impl Factors {
         if self.allowed { Ok(()) } else { Err(FactorError::Off) }
     }
 
-    /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row.
+    /// It is asked for no more. Its particulars are deleted by the caller, who has locked the person's row. With the last second factor,
+    /// recovery codes are gone, and sign-ins under way lead to nothing.
     pub(crate) async fn remove_in_op(
         &self,
         op: &mut Op,
         user: &mut User,
         method: Method,
     ) -> Result<(), FactorError> {
-        let by = Actor::user(user.id);
-        remove_in_op(op, &self.notices, user, method, (by, self.clock.now())).await
+        let now = self.clock.now();
+        user.remove_factor(method);
+        users::repo::update_factors_in_op(op, user, now).await?;
+        if !user.factors.contains(&Method::Recovery) {
+            repo::delete_recovery_codes_in_op(op, user.id).await?;
+        }
+        repo::delete_challenges_in_op(op, user.id).await?;
+        let to = user.trusted_contact(ContactKind::Email);
+        self.notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
+        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
+        let removed =
+            FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
+        Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
     }
 
     /// Forgets sign-ins that were not gone on with, and enrolments that nobody confirmed.
@@ -218,28 +242,6 @@ impl Factors {
         while repo::purge(&self.pool, before, PURGE_BATCH).await? == PURGE_BATCH.unsigned_abs() {}
         Ok(())
     }
-}
-
-/// With the last second factor, recovery codes are gone, and sign-ins under way lead to nothing.
-async fn remove_in_op(
-    op: &mut Op,
-    notices: &Notices,
-    user: &mut User,
-    method: Method,
-    (by, now): (Actor, DateTime<Utc>),
-) -> Result<(), FactorError> {
-    user.remove_factor(method);
-    users::repo::update_factors_in_op(op, user, now).await?;
-    if !user.factors.contains(&Method::Recovery) {
-        repo::delete_recovery_codes_in_op(op, user.id).await?;
-    }
-    repo::delete_challenges_in_op(op, user.id).await?;
-    let to = user.trusted_contact(ContactKind::Email);
-    notices.write_in_op(op, &[Message::factor_removed(&to, method, now)]).await?;
-    let context = EventContext::new(SERVICE_NAME, by, now);
-    let removed =
-        FactorSnapshot { user_id: user.id.uuid(), factor: method.name().to_owned(), changed_at: now };
-    Ok(users::publish_in_op(op, &context, &UserFactorRemoved(removed)).await?)
 }
 
 /// The person, locked, if they may do anything.

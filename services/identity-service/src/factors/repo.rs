@@ -190,6 +190,13 @@ pub(super) async fn delete_totp_in_op(op: &mut Op, user: UserId) -> sqlx::Result
     Ok(())
 }
 
+pub(super) async fn delete_waiting_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NULL", user.uuid())
+        .execute(&mut **op)
+        .await?;
+    Ok(())
+}
+
 /// By which key one of the secrets was encrypted; all were by the same.
 pub(super) async fn any_key_id(pool: &PgPool) -> sqlx::Result<Option<Vec<u8>>> {
     sqlx::query_scalar!(r#"SELECT substring(secret FROM 2 FOR 8) AS "id!" FROM totp_factors LIMIT 1"#)

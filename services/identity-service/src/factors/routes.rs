@@ -2,7 +2,11 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use common_auth::{Anybody, CurrentUser, Method, StepUp, permissions::ProvedByContent, step_up::Fresh};
+use common_auth::{
+    Anybody, CurrentUser, Method, StepUp,
+    permissions::ProvedByContent,
+    step_up::{BesidePassword, Finishing, Fresh},
+};
 use common_utils::http::{ApiJson, Problem, ProblemBody, Refused, Routes, routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -19,7 +23,7 @@ use crate::{
     auth::routes::SignedInAnswer,
     codes::entity::Code,
     crypto::token::SecretToken,
-    passwords::routes::LONGEST_PASSWORD,
+    passwords::routes::{EnrolRequest, LONGEST_PASSWORD},
     pin::{Pin, routes::read_pin},
     sessions::{
         Origin,
@@ -91,7 +95,7 @@ pub(crate) struct RecoveryCodesAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConfirmedAnswer {
-    /// Each is good once. They are shown once.
+    /// With the first second factor that one has: ten, each good once. They are shown once.
     #[schema(example = json!(["abcd-efgh-jkmn-pqrs"]))]
     recovery_codes: Vec<String>,
     tokens: AccessTokenBody,
@@ -217,26 +221,33 @@ async fn list(State(state): State<AppState>, caller: CurrentUser) -> Result<Json
 /// Add an authenticator app
 ///
 /// Answers the secret, once. Nothing is asked for until a code of it has confirmed it, within a quarter of an hour. Asked for again,
-/// another secret takes its place. Takes a proof of the last five minutes.
+/// another secret takes its place. Takes the password, or from who has a second factor a fresh proof by it.
 #[utoipa::path(
     post, path = "/api/v1/identity/mfa/totp", tag = "identity", security(("bearer" = [])),
+    request_body = EnrolRequest,
     responses(
         (status = 200, body = EnrolmentBody),
-        Refused<401>,
+        Refused<400>, Refused<401>,
         (status = 403, description = "`step_up_required`, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "There is one already", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>,
+        (status = 422, description = "Among others a missing or wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<503>,
     )
 )]
 async fn begin_totp(
     State(state): State<AppState>,
-    caller: StepUp<Fresh>,
+    caller: StepUp<BesidePassword>,
+    ApiJson(request): ApiJson<EnrolRequest>,
 ) -> Result<Json<EnrolmentBody>, Problem> {
-    Ok(Json(state.factors.begin(&caller.user).await?.into()))
+    Ok(Json(state.factors.begin(&caller.user, request.password()?).await?.into()))
 }
 
 /// Confirm an authenticator app
 ///
-/// From now on logging in takes a code of it. Answers recovery codes, once, and an access token that says that the code was given. Tells the
+/// From now on logging in takes a code of it. Answers an access token that says that the code was given, and with
+/// the first second factor recovery codes, once. Tells the
 /// person, and publishes `identity.user.factor_added`.
 #[utoipa::path(
     post, path = "/api/v1/identity/mfa/totp/confirm", tag = "identity", security(("bearer" = [])),
@@ -244,7 +255,7 @@ async fn begin_totp(
     responses(
         (status = 200, body = ConfirmedAnswer),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, the account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`invalid_code`, `enrolment_expired` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many codes were tried", body = ProblemBody, content_type = "application/problem+json"),
@@ -252,11 +263,11 @@ async fn begin_totp(
 )]
 async fn confirm_totp(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<ConfirmTotpRequest>,
 ) -> Result<Json<ConfirmedAnswer>, Problem> {
     let code = totp_code(&request.code)?;
-    Ok(Json(state.factors.confirm(&caller, &code).await?.into()))
+    Ok(Json(state.factors.confirm(&caller.user, &code).await?.into()))
 }
 
 /// Remove the authenticator app

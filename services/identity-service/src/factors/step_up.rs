@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::{Evidence, Factors, active_in_op, error::FactorError};
 use crate::{
     allowances::{Allowance, Counted},
-    passwords::proof,
+    passwords::proof::{self, ProofError},
     sessions::{AccessToken, entity::SessionId},
     users::entity::User,
 };
@@ -46,11 +46,11 @@ impl Factors {
         caller: &CurrentUser,
         password: SecretString,
     ) -> Result<AccessToken, FactorError> {
-        let proved = self.proofs.check(caller.id, password).await?;
+        let proved = self.proofs.check(caller.id, password).await.map_err(by_its_field)?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, caller.id).await?;
         accepts(&user, Method::Password)?;
-        proof::holds_in_op(&mut op, user.id, &proved).await?;
+        proof::holds_in_op(&mut op, user.id, &proved).await.map_err(by_its_field)?;
         let session = SessionId::from(caller.claims.sid);
         let access = self.sessions.step_up_in_op(&mut op, &user, session, Method::Password).await?;
         op.commit().await?;
@@ -90,6 +90,14 @@ impl Factors {
     pub(super) async fn forget_counted_codes(&self, caller: &CurrentUser) -> sqlx::Result<()> {
         self.allowances.give_back(Counted::CodesBy(caller.id)).await?;
         self.allowances.give_back(Counted::CodesADayBy(caller.id)).await
+    }
+}
+
+/// Here the password has a field of another name than beside other calls.
+fn by_its_field(error: ProofError) -> FactorError {
+    match error {
+        ProofError::Wrong => FactorError::WrongPassword,
+        other => other.into(),
     }
 }
 

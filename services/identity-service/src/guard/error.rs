@@ -15,9 +15,9 @@ pub(crate) enum GuardError {
     #[error("a count of failures was written and not found")]
     Lost,
     #[error(transparent)]
-    User(#[from] UserError),
-    #[error(transparent)]
     Notice(#[from] NoticeError),
+    #[error(transparent)]
+    User(#[from] UserError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -32,7 +32,8 @@ impl From<GuardError> for Problem {
             )
             // Whole seconds, and not before the wait is over.
             .retry_after(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))),
-            GuardError::Lost | GuardError::Notice(_) => Self::internal(error),
+            GuardError::Lost => Self::internal(error),
+            GuardError::Notice(error) => error.into(),
             GuardError::User(error) => error.into(),
             GuardError::Database(error) => constraint::problem(error),
         }

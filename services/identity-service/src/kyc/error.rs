@@ -19,6 +19,8 @@ pub(crate) enum KycError {
     BvnTaken,
     #[error("the person is verified with another number")]
     OtherBvn,
+    #[error("the person is verified with another date of birth")]
+    OtherDateOfBirth,
     #[error("the names changed while they were verified")]
     NamesChanged,
     #[error("the account is not active")]
@@ -54,9 +56,12 @@ impl KycError {
             Self::Mismatch => "mismatch",
             Self::NotFound => "not_found",
             Self::BvnTaken => "taken",
-            Self::OtherBvn | Self::NamesChanged | Self::Inactive | Self::NotVerified | Self::TooOften(_) => {
-                "refused"
-            }
+            Self::OtherBvn
+            | Self::OtherDateOfBirth
+            | Self::NamesChanged
+            | Self::Inactive
+            | Self::NotVerified
+            | Self::TooOften(_) => "refused",
             Self::NoFinding(_) => "unavailable",
             Self::Pii(_) | Self::User(_) | Self::Database(_) => "error",
         }
@@ -78,6 +83,9 @@ impl From<KycError> for Problem {
             }
             KycError::OtherBvn => {
                 Self::conflict("conflict", "You are verified with another bank verification number.")
+            }
+            KycError::OtherDateOfBirth => {
+                Self::conflict("conflict", "You are verified with another `dateOfBirth`.")
             }
             KycError::NamesChanged => {
                 Self::conflict("conflict", "Your names changed while they were being verified. Try again.")

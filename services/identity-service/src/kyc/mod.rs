@@ -49,7 +49,7 @@ use crate::{
         error::UserError,
     },
 };
-use cases::Cases;
+use cases::{Cases, grant::born};
 use entity::{Bvn, DateOfBirth};
 use error::KycError;
 pub(crate) use http_provider::HttpKycProvider;
@@ -149,6 +149,11 @@ impl Kyc {
         // The provider was asked about names that may have been changed meanwhile.
         if user.first_name != claim.first_name || user.last_name != claim.last_name {
             return Err(KycError::NamesChanged);
+        }
+        // They may be verified with a national identification number, which is one person's, born on one day.
+        let born = born(&self.vault, Some(&key), id, &numbers::find(&mut *op, id).await?)?;
+        if born.is_some_and(|born| *born != claim.date_of_birth.to_string()) {
+            return Err(KycError::OtherDateOfBirth);
         }
         let now = self.clock.now();
         let sealed = self.seal(&key, id, &claim)?;

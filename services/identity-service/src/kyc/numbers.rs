@@ -5,6 +5,8 @@ use common_db::Op;
 use common_utils::ids::UserId;
 use sqlx::PgExecutor;
 
+use super::cases::entity::CaseId;
+
 #[derive(Debug)]
 pub(super) struct Bvn {
     pub(super) lookup: Vec<u8>,
@@ -16,23 +18,30 @@ pub(super) struct Bvn {
 pub(super) struct Nin {
     pub(super) lookup: Vec<u8>,
     pub(super) sealed: Vec<u8>,
+    pub(super) date_of_birth: Vec<u8>,
 }
 
-/// Keyed hashes of the numbers that a person is verified with.
+/// Keyed hashes of the numbers that a person is verified with, and since when.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) bvn_lookup: Option<Vec<u8>>,
-    /// Encrypted; the one that the bank verification number is registered with.
-    pub(super) date_of_birth: Option<Vec<u8>>,
+    pub(super) bvn_verified_at: Option<DateTime<Utc>>,
     pub(super) nin_lookup: Option<Vec<u8>>,
+    pub(super) nin_verified_at: Option<DateTime<Utc>>,
+    /// Encrypted; the one that the numbers are registered with. None where only a national identification number was verified, by a
+    /// release that did not keep it.
+    pub(super) date_of_birth: Option<Vec<u8>>,
 }
 
 pub(super) async fn find(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Verified> {
     sqlx::query_as!(
         Verified,
-        "SELECT (SELECT bvn_lookup FROM bvn_verifications WHERE user_id = $1) AS bvn_lookup,
-                (SELECT date_of_birth FROM bvn_verifications WHERE user_id = $1) AS date_of_birth,
-                (SELECT nin_lookup FROM nin_verifications WHERE user_id = $1) AS nin_lookup",
+        r#"SELECT bvn.bvn_lookup AS "bvn_lookup?", bvn.verified_at AS "bvn_verified_at?",
+                  nin.nin_lookup AS "nin_lookup?", nin.verified_at AS "nin_verified_at?",
+                  COALESCE(bvn.date_of_birth, nin.date_of_birth) AS date_of_birth
+           FROM (SELECT $1::uuid AS id) AS person
+           LEFT JOIN bvn_verifications AS bvn ON bvn.user_id = person.id
+           LEFT JOIN nin_verifications AS nin ON nin.user_id = person.id"#,
         user.uuid(),
     )
     .fetch_one(db)
@@ -56,44 +65,61 @@ pub(super) async fn are_taken_in_op(
     .await
 }
 
-/// False when the person is verified with one already.
-pub(super) async fn insert_bvn_in_op(
+/// By whom a number was verified, when, and for which case.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VerifiedBy<'a> {
+    pub(super) provider: &'a str,
+    pub(super) case: CaseId,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// True when the person had none until now. The same number again is verified anew where the case looked it up.
+pub(super) async fn upsert_bvn_in_op(
     op: &mut Op,
     user: UserId,
     bvn: &Bvn,
-    provider: &str,
-    now: DateTime<Utc>,
+    by: VerifiedBy<'_>,
 ) -> sqlx::Result<bool> {
-    let inserted = sqlx::query!(
-        "INSERT INTO bvn_verifications (user_id, bvn_lookup, bvn, date_of_birth, provider, verified_at)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT ON CONSTRAINT bvn_verifications_pkey DO NOTHING",
+    let first = sqlx::query_scalar!(
+        r#"INSERT INTO bvn_verifications AS held (user_id, bvn_lookup, bvn, date_of_birth, provider, verified_at)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT ON CONSTRAINT bvn_verifications_pkey DO UPDATE
+           SET provider = EXCLUDED.provider, verified_at = EXCLUDED.verified_at
+           WHERE held.bvn_lookup = EXCLUDED.bvn_lookup AND EXISTS (SELECT FROM kyc_checks WHERE case_id = $7 AND kind = 'bvn')
+           RETURNING xmax = 0 AS "first!""#,
         user.uuid(),
         bvn.lookup,
         bvn.sealed,
         bvn.date_of_birth,
-        provider,
-        now,
+        by.provider,
+        by.now,
+        by.case.uuid(),
     )
-    .execute(&mut **op)
+    .fetch_optional(&mut **op)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(first.unwrap_or(false))
 }
 
-pub(super) async fn insert_nin_in_op(
+/// As [`upsert_bvn_in_op`] does.
+pub(super) async fn upsert_nin_in_op(
     op: &mut Op,
     user: UserId,
     nin: &Nin,
-    provider: &str,
-    now: DateTime<Utc>,
+    by: VerifiedBy<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO nin_verifications (user_id, nin_lookup, nin, provider, verified_at)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT ON CONSTRAINT nin_verifications_pkey DO NOTHING",
+        "INSERT INTO nin_verifications AS held (user_id, nin_lookup, nin, date_of_birth, provider, verified_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT ON CONSTRAINT nin_verifications_pkey DO UPDATE
+         SET provider = EXCLUDED.provider, verified_at = EXCLUDED.verified_at, date_of_birth = EXCLUDED.date_of_birth
+         WHERE held.nin_lookup = EXCLUDED.nin_lookup AND EXISTS (SELECT FROM kyc_checks WHERE case_id = $7 AND kind = 'nin')",
         user.uuid(),
         nin.lookup,
         nin.sealed,
-        provider,
-        now,
+        nin.date_of_birth,
+        by.provider,
+        by.now,
+        by.case.uuid(),
     )
     .execute(&mut **op)
     .await?;

@@ -1,25 +1,22 @@
-//! What a country demands for each tier: evidence, who decides, for how long it holds, and what it allows. One file a country,
-//! compiled in; `KYC_POLICY_DIR` adds countries and replaces what is compiled in. A file that makes no sense stops the start.
+//! What a country demands for each tier: evidence, who decides, and for how long it holds. What a tier allows is in `common-limits`. One
+//! file a country, compiled in; `KYC_POLICY_DIR` adds countries and replaces what is compiled in. A file that makes no sense stops the start.
 
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Months, TimeDelta, Utc};
+use common_limits::HIGHEST_TIER;
 use serde::Deserialize;
 
 use super::evidence::EvidenceKind;
 
 const COMPILED_IN: [&str; 1] = [include_str!("../../data/kyc/NG.toml")];
-/// The tier above which there is none.
-pub(crate) const HIGHEST_TIER: i16 = 3;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Policy {
     /// ISO 3166, two letters.
     pub(crate) country: String,
-    /// What limits are in.
-    pub(crate) currency: String,
     pub(crate) names: NameThresholds,
     pub(crate) cases: CaseTimes,
     /// From the lowest to the highest.
@@ -60,8 +57,6 @@ pub(crate) struct TierPolicy {
     /// Reviewers, each another one.
     pub(crate) approvals: u8,
     pub(crate) validity: Option<Validity>,
-    #[serde(default)]
-    pub(crate) limits: Limits,
 }
 
 /// For how long a tier holds, before it is verified anew.
@@ -92,15 +87,6 @@ impl Validity {
     }
 }
 
-/// In minor units of the policy's currency. None: no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
-    pub(crate) single_deposit: Option<i64>,
-    pub(crate) max_balance: Option<i64>,
-    pub(crate) daily_outflow: Option<i64>,
-}
-
 impl TierPolicy {
     /// Everything that may belong to a case of this tier.
     pub(crate) fn takes(&self, kind: EvidenceKind) -> bool {
@@ -112,8 +98,6 @@ impl TierPolicy {
         ensure!(!self.requires.is_empty(), "tier {tier} requires nothing");
         ensure!(self.requires.iter().all(|group| !group.is_empty()), "tier {tier} has an empty group");
         ensure!((1..=9).contains(&self.approvals), "tier {tier}: approvals must be 1 to 9");
-        let limits = [self.limits.single_deposit, self.limits.max_balance, self.limits.daily_outflow];
-        ensure!(limits.into_iter().flatten().all(|limit| limit > 0), "tier {tier}: limits must be above 0");
         if let Some(validity) = self.validity {
             let days = u32::from(validity.months) * 28;
             ensure!(validity.months > 0, "tier {tier}: validity.months must be above 0");
@@ -134,10 +118,8 @@ impl Policy {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let capital =
-            |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_uppercase());
-        ensure!(capital(&self.country, 2), "country must be two capital letters");
-        ensure!(capital(&self.currency, 3), "currency must be three capital letters");
+        let letters = self.country.len() == 2 && self.country.bytes().all(|byte| byte.is_ascii_uppercase());
+        ensure!(letters, "country must be two capital letters");
         ensure!(
             (1..=100).contains(&self.names.same) && self.names.possible <= self.names.same,
             "names: 0 ≤ possible ≤ same ≤ 100, and same above 0"
@@ -223,8 +205,6 @@ mod tests {
         assert_eq!(of(2).requires, [vec![EvidenceKind::Bvn], vec![EvidenceKind::Nin]]);
         assert!(of(3).takes(EvidenceKind::AddressDocument) && !of(2).takes(EvidenceKind::AddressDocument));
         assert_eq!((of(3).approvals, of(3).always_review, of(1).always_review), (2, true, false));
-        assert_eq!(of(1).limits.max_balance, Some(30_000_000));
-        assert_eq!((of(3).limits.max_balance, of(3).limits.daily_outflow), (None, Some(500_000_000)));
         assert!(of(1).validity.is_none(), "a bank verification number does not age");
     }
 
@@ -241,12 +221,12 @@ mod tests {
     fn a_directory_adds_and_replaces_countries() {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text).unwrap();
-        let ghana = COMPILED_IN[0].replace("\"NG\"", "\"GH\"").replace("\"NGN\"", "\"GHS\"");
+        let ghana = COMPILED_IN[0].replace("\"NG\"", "\"GH\"");
         write("GH.toml", ghana.clone());
         write("NG.toml", COMPILED_IN[0].replace("same = 88", "same = 95"));
         write("README.md", "not a policy".to_owned());
         let policies = Policies::load("GH", Some(directory.path())).unwrap();
-        assert_eq!((policies.home().currency.as_str(), policies.of("NG").unwrap().names.same), ("GHS", 95));
+        assert_eq!((policies.home().country.as_str(), policies.of("NG").unwrap().names.same), ("GH", 95));
         assert!(policies.of("KE").is_none());
         write("KE.toml", ghana);
         assert!(Policies::load("GH", Some(directory.path())).is_err(), "a file is named after its country");
@@ -264,7 +244,6 @@ mod tests {
             ("remind_days = 30", "remind_days = 2000"),
             ("[[\"bvn\", \"nin\"]]", "[[]]"),
             ("[[\"bvn\", \"nin\"]]", "[[\"passport\"]]"),
-            ("daily_outflow = 500_000_000", "daily_outflow = -1"),
             ("always_review", "allways_review"),
         ] {
             assert!(COMPILED_IN[0].contains(right), "{right}");

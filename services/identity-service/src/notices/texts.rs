@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::entity::{Channel, Content, Kind, Message, WORTH_READING};
 use crate::{
     kyc::cases::entity::{Case, Status},
+    reclaim::Taken,
     users::{Identifier, entity::TierChange},
 };
 
@@ -22,6 +23,13 @@ fn shown(method: Method) -> &'static str {
         Method::Device => "a phone",
         Method::Pin => "your transaction PIN",
     }
+}
+
+/// A sentence about what was taken away, where anything was.
+fn gone(taken: &Taken) -> String {
+    let methods = taken.methods.iter().copied().map(shown);
+    let gone: Vec<&str> = methods.chain((taken.api_keys > 0).then_some("API keys")).collect();
+    if gone.is_empty() { String::new() } else { format!("Gone with it: {}. ", gone.join(", ")) }
 }
 
 impl Message {
@@ -71,6 +79,28 @@ impl Message {
         Self::new(Kind::SignInsFail, to, "Somebody tries to sign in as you", text, now + WORTH_READING)
     }
 
+    pub(crate) fn password_was_reset(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!("Your password was changed, and you were signed out everywhere. {gone}{ASK}");
+        Self::new(Kind::PasswordChanged, to, "Your password was changed", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn passwords_guessed(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!(
+            "Somebody who is signed in as you has told wrong passwords fifty times; none is taken from them for a day. \
+             End the sessions that are not yours. {ASK}"
+        );
+        Self::new(Kind::Guessing, to, "Somebody guesses your password", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn session_copied(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text = format!(
+            "You were signed out on one of your devices: somebody else may have had a copy of what it was signed in with. \
+             Sign in again there. {ASK}"
+        );
+        Self::new(Kind::SessionCopied, to, "You were signed out on a device", text, now + WORTH_READING)
+    }
+
     /// To the address or number that was replaced.
     pub(crate) fn contact_changed(old: &Identifier, now: DateTime<Utc>) -> Self {
         let what = match old {
@@ -106,6 +136,14 @@ impl Message {
         Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
     }
 
+    pub(crate) fn factors_reset(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!(
+            "Support has signed you out everywhere, and you log in with your password alone until you add something. {gone}{ASK}"
+        );
+        Self::new(Kind::FactorChanged, to, "How you sign in was changed", text, now + WORTH_READING)
+    }
+
     pub(crate) fn recovery_code_used(to: &Identifier, left: i64, now: DateTime<Utc>) -> Self {
         let text = format!("One of your recovery codes was used; {left} are left. {ASK}");
         Self::new(Kind::RecoveryCodeUsed, to, "A recovery code was used", text, now + WORTH_READING)
@@ -130,8 +168,9 @@ impl Message {
         Self::new(Kind::PasskeyDisabled, to, "A passkey of yours was disabled", text, now + WORTH_READING)
     }
 
-    pub(crate) fn account_deactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
-        let text = format!("Your account was deactivated. Support can open it again for you. {ASK}");
+    pub(crate) fn account_deactivated(to: &Identifier, taken: &Taken, now: DateTime<Utc>) -> Self {
+        let gone = gone(taken);
+        let text = format!("Your account was deactivated. {gone}Support can open it again for you. {ASK}");
         Self::new(Kind::AccountDeactivated, to, "Your account was deactivated", text, now + WORTH_READING)
     }
 
@@ -144,6 +183,12 @@ impl Message {
     pub(crate) fn account_unsuspended(to: &Identifier, now: DateTime<Utc>) -> Self {
         let text = "Your account is no longer suspended. You can sign in again.".to_owned();
         Self::new(Kind::AccountSuspended, to, "Your account is open again", text, now + WORTH_READING)
+    }
+
+    pub(crate) fn account_reactivated(to: &Identifier, now: DateTime<Utc>) -> Self {
+        let text =
+            format!("Support has opened your account again. API keys and phones are to be added anew. {ASK}");
+        Self::new(Kind::AccountReactivated, to, "Your account was opened again", text, now + WORTH_READING)
     }
 
     /// None where the person has nothing to know or to do. Why is told to who signs in: a message may be read by others.

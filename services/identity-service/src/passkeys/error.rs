@@ -9,6 +9,7 @@ use super::entity::MOST;
 use crate::{
     factors::error::FactorError,
     notices::NoticeError,
+    passwords::proof::ProofError,
     sessions::error::{SessionError, inactive},
     users::error::UserError,
 };
@@ -36,6 +37,8 @@ pub(crate) enum PasskeyError {
     Inactive,
     #[error("a ceremony cannot be made: {0}")]
     Ceremony(#[source] WebauthnError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     #[error(transparent)]
     Factor(#[from] FactorError),
     #[error(transparent)]
@@ -82,6 +85,7 @@ impl From<PasskeyError> for Problem {
             PasskeyError::NotFound => Self::not_found("passkey"),
             PasskeyError::Inactive => inactive(),
             PasskeyError::Ceremony(_) => Self::internal(error),
+            PasskeyError::Proof(error) => error.into(),
             PasskeyError::Factor(error) => error.into(),
             PasskeyError::Notice(error) => error.into(),
             PasskeyError::Session(error) => error.into(),

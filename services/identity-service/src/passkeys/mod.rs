@@ -131,6 +131,11 @@ pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> 
     repo::delete_all_in_op(op, user).await
 }
 
+/// Ceremonies of theirs that are under way.
+pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_ceremonies_in_op(op, user).await
+}
+
 /// The person, locked, if they may do anything.
 async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, PasskeyError> {
     let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;

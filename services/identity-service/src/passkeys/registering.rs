@@ -5,6 +5,7 @@
 
 use common_auth::{CurrentUser, Method};
 use common_db::Op;
+use secrecy::SecretString;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
     CreationChallengeResponse, Passkey, PasskeyRegistration, RegisterPublicKeyCredential,
@@ -19,8 +20,11 @@ use super::{
     repo::{self, Listed},
 };
 use crate::{
+    begun,
+    factors::error::FactorError,
     key_name::KeyName,
     metrics,
+    passwords::proof,
     sessions::{AccessToken, entity::SessionId},
     users::entity::User,
 };
@@ -39,10 +43,13 @@ impl Passkeys {
     pub(super) async fn start_registering(
         &self,
         caller: &CurrentUser,
+        password: Option<SecretString>,
     ) -> Result<Begun<CreationChallengeResponse>, PasskeyError> {
         self.factors.allow_another()?;
+        let proved = self.factors.proofs.check_beside_factor(caller, password).await?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = active_in_op(&mut op, caller.id).await?;
+        proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         let present = repo::credentials(&mut *op, user.id).await?;
         if present.len() >= MOST {
             return Err(PasskeyError::TooMany);
@@ -107,6 +114,7 @@ impl Passkeys {
         }
         let mut op = common_db::begin(&self.pool).await?;
         let mut user = active_in_op(&mut op, caller.id).await?;
+        begun::require(&user, caller).map_err(FactorError::from)?;
         let made = self.add_in_op(&mut op, &mut user, caller, &passkey, name).await?;
         op.commit().await?;
         self.notices.wake();
@@ -127,8 +135,7 @@ impl Passkeys {
         }
         let (id, now) = (PasskeyId::new(), self.clock.now());
         repo::insert_in_op(op, id, user.id, passkey, name, now).await?;
-        let recovery_codes = self.factors.first_recovery_codes_in_op(op, user).await?;
-        self.factors.add_in_op(op, user, Method::Passkey).await?;
+        let recovery_codes = self.factors.add_second_in_op(op, user, Method::Passkey).await?;
         let session = SessionId::from(caller.claims.sid);
         let access = self.sessions.step_up_in_op(op, user, session, Method::Passkey).await?;
         let passkey = Listed {

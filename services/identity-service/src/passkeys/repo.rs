@@ -220,6 +220,11 @@ pub(super) async fn take_ceremony<T: DeserializeOwned>(
         .transpose()
 }
 
+pub(super) async fn delete_ceremonies_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM passkey_ceremonies WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
+}
+
 /// Forgets up to `limit` ceremonies that are over.
 pub(super) async fn purge(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let gone = sqlx::query!(

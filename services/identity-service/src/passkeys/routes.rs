@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use common_auth::{CurrentUser, StepUp, step_up::Fresh};
+use common_auth::{
+    CurrentUser, StepUp,
+    step_up::{BesidePassword, Finishing, Fresh},
+};
 use common_utils::http::{
     ApiJson, ApiPath, ApiQuery, Problem, ProblemBody, Refused, Routes,
     paging::{Page, PageQuery},
@@ -16,7 +19,9 @@ use webauthn_rs::prelude::RegisterPublicKeyCredential;
 use webauthn_rs_proto::PublicKeyCredentialCreationOptions;
 
 use super::{Begun, entity::PasskeyId, registering::Made, repo::Listed};
-use crate::{app::AppState, key_name::KeyName, sessions::routes::AccessTokenBody};
+use crate::{
+    app::AppState, key_name::KeyName, passwords::routes::EnrolRequest, sessions::routes::AccessTokenBody,
+};
 
 /// A passkey as its owner sees it. Its keys are nobody's business.
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,21 +111,29 @@ pub(crate) fn router() -> Routes<AppState> {
 
 /// Begin making a passkey
 ///
-/// Takes a fresh proof of who calls. The answer is for the browser, which has the authenticator make the passkey.
+/// Takes the password, or from who has a second factor a fresh proof by it. The answer is for the browser, which has the authenticator make
+/// the passkey.
 #[utoipa::path(
     post, path = "/api/v1/identity/passkeys/register/start", tag = "identity", security(("bearer" = [])),
+    request_body = EnrolRequest,
     responses(
         (status = 200, body = PasskeyCreation),
-        Refused<401>,
+        Refused<400>, Refused<401>,
         (status = 403, description = "`step_up_required`, the account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`too_many_passkeys`: twenty", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<415>,
+        (status = 422, description = "Among others a missing or wrong password, by the field `currentPassword`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
+        Refused<503>,
     )
 )]
 async fn start_registering(
     State(state): State<AppState>,
-    caller: StepUp<Fresh>,
+    caller: StepUp<BesidePassword>,
+    ApiJson(request): ApiJson<EnrolRequest>,
 ) -> Result<Json<PasskeyCreation>, Problem> {
-    let Begun { ceremony, options } = state.passkeys.start_registering(&caller.user).await?;
+    let Begun { ceremony, options } =
+        state.passkeys.start_registering(&caller.user, request.password()?).await?;
     Ok(Json(PasskeyCreation { ceremony_id: ceremony.uuid(), public_key: options.public_key }))
 }
 
@@ -135,7 +148,7 @@ async fn start_registering(
     responses(
         (status = 201, body = PasskeyMade),
         Refused<400>, Refused<401>,
-        (status = 403, description = "The account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required` from who has got a second factor since it was begun, the account is not active, or there are no second factors here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`passkey_registered` or `too_many_passkeys`", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
         (status = 422, description = "`ceremony_expired`, `passkey_rejected` or `validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -143,12 +156,12 @@ async fn start_registering(
 )]
 async fn finish_registering(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<Finishing>,
     ApiJson(request): ApiJson<FinishPasskeyRequest>,
 ) -> Result<(StatusCode, Json<PasskeyMade>), Problem> {
     let name = key_name(&request.name)?;
     let ceremony = request.ceremony_id.into();
-    let made = state.passkeys.finish_registering(&caller, ceremony, &request.credential, &name).await?;
+    let made = state.passkeys.finish_registering(&caller.user, ceremony, &request.credential, &name).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 

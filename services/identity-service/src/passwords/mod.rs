@@ -1,7 +1,8 @@
 //! Another password: changed by who knows it, or reset by who has forgotten it.
 //!
 //! Both end sessions (a change all others, a reset all), tell the person, and publish `identity.user.password_changed`. Neither
-//! signs in. Hashing comes before the transaction; what has changed meanwhile is seen in it.
+//! signs in. Who has forgotten it may find that somebody else was in the account meanwhile, or made it: a reset takes away what acts for them
+//! without it (`reclaim`). Hashing comes before the transaction; what has changed meanwhile is seen in it.
 
 pub(crate) mod config;
 mod error;
@@ -28,11 +29,11 @@ use crate::{
     SERVICE_NAME,
     allowances::Allowances,
     auth::policy::PasswordPolicy,
-    codes,
+    begun,
     crypto::token::SecretToken,
-    factors,
     guard::Guard,
     notices::{Notices, entity::Message},
+    reclaim::{Extent, Reclaim, Taken},
     sessions::{
         Origin, Sessions,
         entity::{EndReason, SessionId, Which},
@@ -57,6 +58,7 @@ pub(crate) struct PasswordChanges {
     pub(crate) allowances: Allowances,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) config: ResetConfig,
+    pub(crate) reclaim: Reclaim,
     /// Says that somebody has forgotten their password.
     pub(crate) wake: Arc<Notify>,
 }
@@ -144,6 +146,7 @@ impl PasswordChanges {
         if !user.is_active() {
             return Err(PasswordChangeError::Inactive);
         }
+        let mut taken = Taken::default();
         match by {
             By::Change { known, .. } => {
                 let known = repo::replace_in_op(&mut op, id, known, hash, now).await?;
@@ -152,21 +155,33 @@ impl PasswordChanges {
             By::Reset { token, origin } => {
                 let read = repo::use_reset_in_op(&mut op, id, token, now).await?;
                 let read = read.ok_or(PasswordChangeError::InvalidToken)?;
+                taken = self.take_in_op(&mut op, &mut user, read).await?;
                 self.prove_in_op(&mut op, &mut user, read).await?;
                 repo::set_in_op(&mut op, id, hash, now).await?;
                 self.guard.proved_in_op(&mut op, &user, origin).await?;
             }
         }
         repo::delete_resets_in_op(&mut op, id).await?;
-        codes::forget_changes_in_op(&mut op, id).await?;
-        factors::forget_challenges_in_op(&mut op, id).await?;
+        begun::forget_in_op(&mut op, id).await?;
         let (which, reason) = (by.ends(), EndReason::PasswordChanged);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
-        self.tell_in_op(&mut op, &user, by).await?;
+        self.tell_in_op(&mut op, &user, by, &taken).await?;
         op.commit().await?;
         self.notices.wake();
         tracing::info!(user_id = %id, by = by.name(), "password changed");
         Ok(())
+    }
+
+    /// Where the contact was never proved, whoever set the account up may be somebody else, who had only heard of it.
+    async fn take_in_op(
+        &self,
+        op: &mut Op,
+        user: &mut User,
+        read: ContactKind,
+    ) -> Result<Taken, PasswordChangeError> {
+        let extent = if user.is_verified(read) { Extent::Keys } else { Extent::Everything };
+        let by = Actor::user(user.id);
+        Ok(self.reclaim.take_in_op(op, user, extent, by).await?)
     }
 
     /// Who has a token reads what is sent to the contact, and no second one that was never proved outweighs it from now on.
@@ -186,9 +201,18 @@ impl PasswordChanges {
         Ok(users::publish_in_op(op, &context, &UserUpdated((&*user).into())).await?)
     }
 
-    async fn tell_in_op(&self, op: &mut Op, user: &User, by: By<'_>) -> Result<(), PasswordChangeError> {
-        let now = self.clock.now();
-        let notice = Message::password_changed(&user.trusted_contact(ContactKind::Email), now);
+    async fn tell_in_op(
+        &self,
+        op: &mut Op,
+        user: &User,
+        by: By<'_>,
+        taken: &Taken,
+    ) -> Result<(), PasswordChangeError> {
+        let (to, now) = (user.trusted_contact(ContactKind::Email), self.clock.now());
+        let notice = match by {
+            By::Change { .. } => Message::password_changed(&to, now),
+            By::Reset { .. } => Message::password_was_reset(&to, taken, now),
+        };
         self.notices.write_in_op(op, &[notice]).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
         let reason = by.name().to_owned();

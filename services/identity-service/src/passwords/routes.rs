@@ -48,6 +48,21 @@ pub(crate) struct ResetPasswordRequest {
     new_password: SecretString,
 }
 
+/// Beside a call that adds what signs in.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EnrolRequest {
+    /// Asked of who has no second factor.
+    #[schema(value_type = Option<String>, format = Password, example = "correct horse battery staple", max_length = 1024)]
+    current_password: Option<SecretString>,
+}
+
+impl EnrolRequest {
+    pub(crate) fn password(self) -> Result<Option<SecretString>, Problem> {
+        self.current_password.map(current_password).transpose()
+    }
+}
+
 /// The password of who is signed in, as it came.
 pub(crate) fn current_password(password: SecretString) -> Result<SecretString, Problem> {
     if password.expose_secret().chars().count() > LONGEST_PASSWORD {

@@ -152,6 +152,11 @@ impl Pins {
     }
 }
 
+/// It approves nothing any more. Under the lock of the person's row.
+pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    repo::delete_in_op(op, user).await
+}
+
 /// The person, locked, if they may do anything.
 async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, PinError> {
     let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;

@@ -43,3 +43,8 @@ pub(super) async fn count_in_op(op: &mut Op, user: UserId, pin: &StoredPin) -> s
     .await?;
     Ok(())
 }
+
+pub(super) async fn delete_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM transaction_pins WHERE user_id = $1", user.uuid()).execute(&mut **op).await?;
+    Ok(())
+}

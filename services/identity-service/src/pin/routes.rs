@@ -79,13 +79,15 @@ async fn set(
 /// Change one's transaction PIN
 ///
 /// A wrong present one counts as it does when it is verified. Tells the person.
+///
+/// Who has a second factor has given it within the last five minutes.
 #[utoipa::path(
     post, path = "/api/v1/identity/pin/change", tag = "identity", security(("bearer" = [])),
     request_body = ChangePinRequest,
     responses(
         (status = 204, description = "It is changed"),
         Refused<400>, Refused<401>,
-        (status = 403, description = "`pin_locked`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`step_up_required`, `pin_locked`, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "It was changed at the same moment", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
@@ -95,12 +97,12 @@ async fn set(
 )]
 async fn change(
     State(state): State<AppState>,
-    caller: CurrentUser,
+    caller: StepUp<BesidePassword>,
     ApiJson(request): ApiJson<ChangePinRequest>,
 ) -> Result<StatusCode, Problem> {
     let current = read_pin("currentPin", &request.current_pin)?;
     let new = read_pin("newPin", &request.new_pin)?;
-    state.pins.change(caller.id, current, new).await.map_err(|error| {
+    state.pins.change(caller.user.id, current, new).await.map_err(|error| {
         let field = if matches!(error, super::error::PinError::Weak(_)) { "newPin" } else { "currentPin" };
         error.into_problem(field)
     })?;

@@ -54,6 +54,8 @@ pub(crate) struct AccessToken {
     pub(crate) expires_in: i64,
 }
 
+/// By how much the clocks of instances may differ.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 /// The gateway demands `nbf` and knows no leeway, and its clock may be behind ours.
 const CLOCK_SKEW_SECONDS: i64 = 30;
 
@@ -62,6 +64,11 @@ impl AccessTokens {
     pub(crate) fn longest(&self) -> TimeDelta {
         // Hundreds of millions of years.
         TimeDelta::from_std(self.lifetime).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Until when what was signed up to now is to be refused: an instance whose clock is ahead of this one's may have signed it.
+    pub(crate) fn refused_until(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.longest() + CLOCKS_DIFFER
     }
 
     /// `iat` and `nbf` of a token that is signed now.

@@ -108,6 +108,8 @@ pub(crate) enum EndReason {
     Suspended,
     /// What it was opened on is none of the person's devices any more.
     DeviceRevoked,
+    /// An operator took away all that the person proved themselves with beside the password.
+    FactorsReset,
     Erased,
     /// The person opened more than are kept.
     TooMany,
@@ -123,6 +125,7 @@ impl EndReason {
             Self::Deactivated => "deactivated",
             Self::Suspended => "suspended",
             Self::DeviceRevoked => "device_revoked",
+            Self::FactorsReset => "factors_reset",
             Self::Erased => "erased",
             Self::TooMany => "too_many",
         }

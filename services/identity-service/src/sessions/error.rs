@@ -4,7 +4,7 @@ use common_db::constraint;
 use common_utils::http::Problem;
 
 use super::token::Unsealable;
-use crate::users::error::UserError;
+use crate::{notices::NoticeError, users::error::UserError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -22,6 +22,8 @@ pub(crate) enum SessionError {
     #[error("an access token could not be signed: {0:#}")]
     Signing(anyhow::Error),
     #[error(transparent)]
+    Notice(#[from] NoticeError),
+    #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -38,6 +40,7 @@ impl From<SessionError> for Problem {
             ),
             SessionError::NotFound => Self::not_found("session"),
             SessionError::Inactive => inactive(),
+            SessionError::Notice(error) => error.into(),
             SessionError::User(error) => error.into(),
             SessionError::Database(error) => constraint::problem(error),
             SessionError::Token(_) | SessionError::Signing(_) => Self::internal(error),

@@ -1,7 +1,7 @@
 //! Sessions: what a login opens, refreshing keeps going, and logging out ends.
 //!
 //! Each refresh token is used once and replaced by its successor. A token that comes back after that is a copy in
-//! somebody's hands, and ends the session; only the token before the last gets, for a few seconds, the same successor
+//! somebody's hands, and ends the session, of which its owner is told; only the token before the last gets, for a few seconds, the same successor
 //! again. Two uses of one token at the same moment follow one another by the lock on their session, so both get the
 //! same successor.
 //!
@@ -39,7 +39,8 @@ use crate::{
     SERVICE_NAME,
     guard::Guard,
     metrics,
-    users::{entity::User, error::UserError, repo as users_repo},
+    notices::{Notices, entity::Message},
+    users::{ContactKind, entity::User, error::UserError, repo as users_repo},
 };
 pub(crate) use access::{AccessToken, AccessTokens, IssuedTokens, Signer};
 pub(crate) use entity::{BoundDevice, Proof};
@@ -65,6 +66,7 @@ pub(crate) struct Sessions {
     pub(crate) clock: SharedClock,
     pub(crate) guard: Guard,
     pub(crate) access: AccessTokens,
+    pub(crate) notices: Notices,
     pub(crate) lifetime: TimeDelta,
 }
 
@@ -177,7 +179,11 @@ impl Sessions {
     async fn end_reused(&self, mut op: Op, session: &Session) -> Result<IssuedTokens, SessionError> {
         let open = Open { id: session.id, user_id: session.user_id, expires_at: session.expires_at };
         self.end_locked_in_op(&mut op, &[open], EndReason::Reuse, Actor::service(SERVICE_NAME)).await?;
+        let owner = users_repo::find(&mut *op, session.user_id).await?.ok_or(UserError::NotFound)?;
+        let to = owner.trusted_contact(ContactKind::Email);
+        self.notices.write_in_op(&mut op, &[Message::session_copied(&to, self.clock.now())]).await?;
         op.commit().await?;
+        self.notices.wake();
         metrics::refresh_reused();
         tracing::warn!(user_id = %session.user_id, session_id = %session.id, "a used refresh token came back: session ended");
         Err(SessionError::Invalid)
@@ -279,12 +285,11 @@ impl Sessions {
             return Ok(());
         }
         let now = self.clock.now();
-        let lifetime = self.access.longest();
+        let until = self.access.refused_until(now);
         let ids: Vec<SessionId> = open.iter().map(|session| session.id).collect();
         repo::end_in_op(op, &ids, reason, now).await?;
         let context = EventContext::new(SERVICE_NAME, by, now);
-        let events =
-            open.iter().map(|session| NewEvent::new(&context, &session.ended(reason, lifetime, now)));
+        let events = open.iter().map(|session| NewEvent::new(&context, &session.ended(reason, until, now)));
         let events = events.collect::<Result<Vec<_>, _>>().map_err(UserError::from)?;
         outbox::publish_in_op(op, &events).await.map_err(UserError::from)?;
         metrics::sessions_ended(reason.name(), open.len() as u64);

@@ -15,7 +15,7 @@ pub(crate) use self::{
     error::SuspensionError,
 };
 use crate::{
-    SERVICE_NAME, codes, factors,
+    SERVICE_NAME, begun,
     notices::{Notices, entity::Message},
     passwords,
     sessions::{
@@ -46,8 +46,7 @@ impl Suspensions {
         }
         // What would let somebody in once more.
         passwords::forget_resets_in_op(&mut op, user.id).await?;
-        codes::forget_changes_in_op(&mut op, user.id).await?;
-        factors::forget_challenges_in_op(&mut op, user.id).await?;
+        begun::forget_in_op(&mut op, user.id).await?;
         let (which, by) = (Which::All, || Actor::service(SERVICE_NAME));
         while self.sessions.end_in_op(&mut op, user.id, which, EndReason::Suspended, by()).await? > 0 {}
         let notice = Message::account_suspended(&user.trusted_contact(ContactKind::Email), self.clock.now());

@@ -124,6 +124,16 @@ impl User {
         }
     }
 
+    /// Takes away those of them that they have, and tells which these are.
+    pub(crate) fn lose(&mut self, methods: &[Method]) -> Vec<Method> {
+        let lost: Vec<Method> =
+            methods.iter().copied().filter(|method| self.factors.contains(method)).collect();
+        for method in &lost {
+            self.remove_factor(*method);
+        }
+        lost
+    }
+
     pub(crate) fn change_profile(&mut self, change: ProfileChange) -> Result<Outcome, NamesVerified> {
         let first_name = change.first_name.unwrap_or_else(|| self.first_name.clone());
         let last_name = change.last_name.unwrap_or_else(|| self.last_name.clone());
@@ -359,6 +369,16 @@ mod tests {
         assert_eq!(told(&user, ContactKind::Email), ContactKind::Phone);
         user.email_verified = true;
         assert_eq!(told(&user, ContactKind::Email), ContactKind::Email);
+    }
+
+    #[test]
+    fn recovery_codes_are_lost_with_the_last_second_factor() {
+        use Method::{Device, Passkey, Pin, Recovery, Totp};
+        let mut user = User { factors: [Totp, Passkey, Recovery, Device, Pin].into(), ..user() };
+        assert_eq!(user.lose(&[Device, Totp]), [Device, Totp]);
+        assert_eq!(user.second_factors(), [Recovery, Passkey]);
+        assert_eq!(user.lose(&[Device, Passkey]), [Passkey]);
+        assert_eq!(user.factors, [Pin].into());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use common_db::constraint;
 use common_events::outbox::OutboxError;
 use common_utils::http::Problem;
 
-use super::entity::{NamesVerified, Suspended};
+use super::entity::NamesVerified;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
@@ -16,8 +16,6 @@ pub(crate) enum UserError {
     NotFound,
     #[error("the names are verified and cannot be changed")]
     NamesVerified,
-    #[error("the account is suspended")]
-    Suspended,
     #[error("a stored user cannot be read: {0}")]
     Corrupt(String),
     #[error("an event could not be written: {0}")]
@@ -42,12 +40,6 @@ impl From<NamesVerified> for UserError {
     }
 }
 
-impl From<Suspended> for UserError {
-    fn from(Suspended: Suspended) -> Self {
-        Self::Suspended
-    }
-}
-
 impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         match error {
@@ -62,7 +54,6 @@ impl From<UserError> for Problem {
                 "conflict",
                 "Your names are verified against your bank verification number and cannot be changed here.",
             ),
-            UserError::Suspended => Self::conflict("conflict", "The account is suspended."),
             UserError::Database(error) | UserError::Event(OutboxError::Database(error)) => {
                 constraint::problem(error)
             }

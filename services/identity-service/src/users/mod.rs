@@ -148,22 +148,6 @@ impl Users {
         Ok(outcome)
     }
 
-    /// Opens an account again that its owner deactivated.
-    pub(crate) async fn reactivate(&self, identifier: &Identifier) -> Result<Outcome, UserError> {
-        let id = self.find(identifier).await?.ok_or(UserError::NotFound)?.id;
-        let mut op = common_db::begin(&self.pool).await?;
-        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
-        let outcome = user.reactivate()?;
-        if outcome == Outcome::Executed {
-            let now = self.clock.now();
-            repo::update_status_in_op(&mut op, &user, now).await?;
-            let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
-            publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
-        }
-        op.commit().await?;
-        Ok(outcome)
-    }
-
     async fn save_in_op(&self, op: &mut Op, user: &User, actor: Actor) -> Result<(), UserError> {
         let now = self.clock.now();
         repo::update_in_op(op, user, now).await?;

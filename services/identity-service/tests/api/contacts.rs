@@ -1,11 +1,12 @@
 //! `POST /verification/{email,phone}/…` and `/me/{email,phone}/…`, with the twin's mailbox.
 
 use futures::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     mailbox::{self, other, until},
-    support::{Answer, PASSWORD, Person, World, invalid, refusal, registration},
+    support::{Answer, PASSWORD, Person, World, answer, invalid, refusal, registration},
 };
 
 async fn send(world: &World, person: &Person, kind: &str) -> Answer {
@@ -364,4 +365,33 @@ async fn a_registration_is_not_held_up_by_codes_that_were_sent_before() {
     let code = mailbox.code("person2@example.com", 2).await;
     let newcomer = Person::of(&registered);
     assert_eq!(confirm(&world, &newcomer, "email", &code).await.status, 200);
+}
+
+/// Somebody registers with a stranger's contacts, erases themselves and registers again, to send codes and to guess them.
+#[tokio::test]
+async fn a_contact_is_sent_ten_codes_a_day_whoever_registers_with_it() {
+    let world = World::start().await;
+    let sent = async || -> (i64, i64) {
+        let sent = "SELECT count(*) FILTER (WHERE channel = 'sms'), count(*) FILTER (WHERE channel = 'email')
+                    FROM notices WHERE kind = 'code'";
+        sqlx::query_as(sent).fetch_one(&world.db.pool).await.unwrap()
+    };
+    for _ in 0..10 {
+        erase(&world, &world.register(1).await).await;
+    }
+    assert_eq!(sent().await, (10, 10));
+    let person = world.register(1).await;
+    assert_eq!(sent().await, (10, 10), "they are registered, and get no code");
+    assert_eq!(send(&world, &person, "phone").await.code(), refusal(429, "rate_limited"));
+    world.register(2).await;
+    assert_eq!(sent().await, (11, 11), "others do");
+    world.advance(86_400);
+    let there = Person::of(&world.log_in(&person.email, PASSWORD).await);
+    assert_eq!(send(&world, &there, "phone").await.status, 202);
+}
+
+async fn erase(world: &World, person: &Person) {
+    let erased = world.request(Method::DELETE, "/api/v1/identity/me").bearer_auth(&person.access);
+    let erased = answer(erased.json(&json!({ "currentPassword": PASSWORD }))).await;
+    assert_eq!(erased.status, 200, "{erased:?}");
 }

@@ -144,6 +144,28 @@ async fn evidence_goes_with_its_key_when_it_is_over() {
     assert_eq!(count(&world, "users").await, 2, "ids stay");
 }
 
+/// Whatever is wrong with one person's rows, others are forgotten when it is time.
+#[tokio::test]
+async fn ones_trouble_keeps_nobody_elses_evidence() {
+    let (world, _, _twin) = world().await;
+    let (first, second) = (world.register(1).await, world.register(2).await);
+    assert_eq!(erase(&world, &first, PASSWORD).await.status, 200);
+    world.advance(1);
+    assert_eq!(erase(&world, &second, PASSWORD).await.status, 200);
+    world.fails_for("erasures", &first).await;
+    world.advance(24 * 60 * 60);
+    world.second_instance().await;
+    until("the end of the other one's evidence", async || {
+        (count(&world, "erasures WHERE forgotten_at IS NOT NULL").await > 0).then_some(())
+    })
+    .await;
+    let kept: String = sqlx::query_scalar("SELECT user_id::text FROM erasures WHERE forgotten_at IS NULL")
+        .fetch_one(&world.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, first.id);
+}
+
 #[tokio::test]
 async fn asked_twice_at_one_moment_it_happens_once() {
     let (world, _, _twin) = world().await;

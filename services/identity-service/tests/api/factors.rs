@@ -52,7 +52,7 @@ pub(crate) async fn enrolled(world: &World, index: u32) -> Enrolled {
 }
 
 pub(crate) async fn begin(world: &World, token: &str) -> Answer {
-    answer(world.request(Method::POST, "/api/v1/identity/mfa/totp").bearer_auth(token)).await
+    world.post_as(token, "/mfa/totp", &json!({ "currentPassword": PASSWORD })).await
 }
 
 pub(crate) async fn confirm(world: &World, token: &str, code: &str) -> Answer {

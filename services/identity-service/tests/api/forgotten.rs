@@ -9,11 +9,11 @@ use crate::{
     support::{Answer, PASSWORD, World, invalid, refusal},
 };
 
-async fn forgot(world: &World, identifier: &str) -> Answer {
+pub(crate) async fn forgot(world: &World, identifier: &str) -> Answer {
     world.post("/password/forgot", &json!({ "identifier": identifier })).await
 }
 
-async fn reset(world: &World, token: &str, new: &str) -> Answer {
+pub(crate) async fn reset(world: &World, token: &str, new: &str) -> Answer {
     world.post("/password/reset", &json!({ "token": token, "newPassword": new })).await
 }
 

@@ -249,6 +249,32 @@ async fn who_resets_the_password_comes_in_where_strangers_wait() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_once_when_fifty_have_failed() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    let told = async || -> i64 {
+        let told = "SELECT count(*) FROM notices WHERE kind = 'guessing'";
+        sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap()
+    };
+    let mut failed = 0;
+    while failed < 50 {
+        assert_eq!(told().await, 0, "{failed}");
+        let answer = log_in_from(&world, "203.0.113.1", &person.email, "wrong").await;
+        if answer.status == 429 {
+            world.advance(waits(&answer).try_into().unwrap());
+        } else {
+            failed += 1;
+        }
+    }
+    assert_eq!(told().await, 1);
+    for _ in 0..3 {
+        assert_eq!(waits(&log_in_from(&world, "203.0.113.1", &person.email, "wrong").await), 86_400);
+    }
+    assert_eq!(told().await, 1);
+    assert_eq!(world.log_in(&person.email, PASSWORD).await.status, 200, "where the owner is at home");
+}
+
+#[tokio::test]
 async fn a_repeated_registration_is_no_way_around() {
     let world = World::start().await;
     let register = async |password: &str| {

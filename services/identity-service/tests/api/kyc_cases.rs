@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     kyc_world::{
-        BORN, BVN, NIN, comes_to_stand, kept, open, opened, photo, stands, tier, tier_three, tier_two,
-        twin_is, under_review, upload, world, world_at,
+        BORN, BVN, NIN, attempted, comes_to_stand, kept, open, opened, photo, stands, tier, tier_three,
+        tier_two, twin_is, under_review, upload, world, world_at,
     },
     mailbox::until,
     support::{NOWHERE, World, answer, invalid, refusal},
@@ -122,13 +122,7 @@ async fn while_the_provider_is_away_a_case_waits_and_nothing_is_lost() {
     let person = world.register(1).await;
     twin_is(&twin, "down").await;
     let id = opened(&world, &person, &tier_two(NIN)).await;
-    until("two attempts", async || {
-        world.advance(60);
-        let attempts: i32 =
-            sqlx::query_scalar("SELECT attempts FROM kyc_cases").fetch_one(&world.db.pool).await.unwrap();
-        (attempts >= 2).then_some(())
-    })
-    .await;
+    attempted(&world, &id).await;
     assert_eq!(kept(&world, &id).await.0, "submitted");
     twin_is(&twin, "up").await;
     assert_eq!(comes_to_stand(&world, &id, "approved").await, "requirements_met");

@@ -145,6 +145,10 @@ async fn a_rejection_has_a_reason_and_ends_it() {
         (&rejected.body["status"], &rejected.body["reason"]),
         (&json!("rejected"), &json!("suspected_fraud"))
     );
+    let told = case(&world, &person, &id).await;
+    assert_eq!(told["reason"], "other", "who is suspected is not told");
+    let listed = world.get("/api/v1/identity/kyc/cases", Some(&person.access)).await;
+    assert_eq!(listed.body["items"][0]["reason"], "other");
     assert_eq!(tier(&world, &person).await, 0);
     until("the message", async || {
         let url = format!("{twin}/twin/messages?to={}", person.email);

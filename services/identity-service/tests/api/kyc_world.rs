@@ -102,6 +102,20 @@ pub(crate) async fn comes_to_stand(world: &World, id: &str, status: &str) -> Str
     .await
 }
 
+/// Waits until the case was looked at twice, and moves the clock on meanwhile.
+pub(crate) async fn attempted(world: &World, id: &str) {
+    until("two attempts", async || {
+        world.advance(60);
+        let attempts: i32 = sqlx::query_scalar("SELECT attempts FROM kyc_cases WHERE id = $1::uuid")
+            .bind(id)
+            .fetch_one(&world.db.pool)
+            .await
+            .unwrap();
+        (attempts >= 2).then_some(())
+    })
+    .await;
+}
+
 /// With new tokens.
 pub(crate) async fn signed_in(world: &World, person: &Person) -> Person {
     Person::of(&world.log_in(&person.email, PASSWORD).await)

@@ -111,7 +111,7 @@ async fn an_ended_session_lets_nobody_in_from_that_moment_on() {
     assert_eq!(ended.len(), 1, "ended once");
     let expected = json!({
         "userId": person.id, "sessionId": phone.session(), "reason": "ended",
-        "endedAt": "2026-03-01T12:00:00Z", "refusedUntil": "2026-03-01T12:15:00Z",
+        "endedAt": "2026-03-01T12:00:00Z", "refusedUntil": "2026-03-01T12:16:00Z",
     });
     assert_eq!(ended[0]["data"], expected);
     assert_eq!(ended[0]["subject"], format!("user/{}", person.id));

@@ -10,8 +10,9 @@ async function post(path, body, token) {
   return answer;
 }
 
-async function registerPasskey(token, name) {
-  const { ceremonyId, publicKey } = await post('/passkeys/register/start', {}, token);
+// `currentPassword` of who has no second factor yet.
+async function registerPasskey(token, name, currentPassword) {
+  const { ceremonyId, publicKey } = await post('/passkeys/register/start', { currentPassword }, token);
   const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
   const credential = await navigator.credentials.create({ publicKey: options });
   return post('/passkeys/register/finish', { ceremonyId, name, credential }, token);

@@ -11,9 +11,10 @@ use crate::{
     support::{Answer, PASSWORD, Person, World, answer, invalid, refusal},
 };
 
-/// Begins what a person who is signed in begins.
+/// Begins what a person who is signed in begins, with the password where it is taken.
 pub(crate) async fn begin(world: &World, token: &str, what: &str) -> Value {
-    let begun = world.post_as(token, &format!("/passkeys/{what}/start"), &json!({})).await;
+    let body = if what == "register" { json!({ "currentPassword": PASSWORD }) } else { json!({}) };
+    let begun = world.post_as(token, &format!("/passkeys/{what}/start"), &body).await;
     assert_eq!(begun.status, 200, "{begun:?}");
     begun.body
 }

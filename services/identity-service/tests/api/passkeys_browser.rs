@@ -28,13 +28,20 @@ fn token(answer: &Value) -> &str {
     answer["tokens"]["accessToken"].as_str().unwrap_or_else(|| panic!("{answer}"))
 }
 
+/// Makes the first passkey of somebody.
+fn with_password(token: &str) -> String {
+    format!("registerPasskey({token:?}, 'Laptop', {PASSWORD:?})")
+}
+
 #[tokio::test]
 async fn a_browser_makes_a_passkey_signs_in_with_it_and_proves_anew_who_is_there() {
     let (world, mut browser) = open().await;
     let person = world.register(1).await;
     let mut elsewhere = Person::of(&world.log_in(&person.email, PASSWORD).await);
     let register = |token: &str| format!("registerPasskey({token:?}, 'Laptop')");
-    let made = browser.run(&register(&person.access)).await.unwrap();
+    let refused = browser.run(&register(&person.access)).await.unwrap_err();
+    assert_eq!(refused, "Error: 422 validation_failed", "the password is missing");
+    let made = browser.run(&with_password(&person.access)).await.unwrap();
     assert_eq!((&made["passkey"]["name"], browser.passkeys().await), (&json!("Laptop"), 1), "{made}");
 
     let signed_in = browser.run("usePasskey('sign-in')").await.unwrap();
@@ -58,7 +65,7 @@ async fn a_browser_makes_a_passkey_signs_in_with_it_and_proves_anew_who_is_there
 async fn a_browser_signs_nobody_in_who_does_not_show_a_finger_or_has_no_passkey() {
     let (world, mut browser) = open().await;
     let person = world.register(1).await;
-    browser.run(&format!("registerPasskey({:?}, 'Laptop')", person.access)).await.unwrap();
+    browser.run(&with_password(&person.access)).await.unwrap();
     browser.verify_user(false).await;
     let refused = browser.run("usePasskey('sign-in')").await.unwrap_err();
     assert!(refused.starts_with("NotAllowedError"), "{refused}");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     guessing::log_in_from,
     mailbox::{self, until},
+    passkeys::renew,
     support::{Answer, PASSWORD, Person, World, invalid, refusal, registration},
 };
 
@@ -61,6 +62,41 @@ async fn a_change_ends_all_other_sessions_and_is_told() {
     let told = json!({ "userId": person.id, "reason": "change", "changedAt": "2026-03-01T12:00:00Z" });
     assert_eq!((events.len(), &events[0]["data"]), (1, &told));
     assert_eq!(events[0]["actor"], format!("user:{}", person.id));
+}
+
+/// Ten tries each quarter of an hour, for a day: whoever has a session of somebody's does not find their password.
+#[tokio::test]
+async fn fifty_passwords_a_day_are_tried_in_a_session_and_its_owner_is_told() {
+    let world = World::start().await;
+    let person = world.register(1).await;
+    let told = async || -> i64 {
+        let told = "SELECT count(*) FROM notices WHERE kind = 'guessing'";
+        sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap()
+    };
+    let mut session = person.clone();
+    let quarter = async |session: &mut Person, tries: usize| {
+        for _ in 0..tries {
+            let wrong = change(&world, session, "wrong", NEW).await;
+            assert_eq!(wrong.problem(), invalid("currentPassword", "wrong_password"));
+        }
+        world.advance(900);
+        renew(&world, session).await;
+    };
+    // The right one ends the count.
+    quarter(&mut session, 9).await;
+    assert_eq!(change(&world, &session, PASSWORD, NEW).await.status, 204);
+    for _ in 0..5 {
+        assert_eq!(told().await, 0);
+        quarter(&mut session, 10).await;
+    }
+    assert_eq!(told().await, 1);
+    let waits = change(&world, &session, NEW, PASSWORD).await;
+    assert_eq!((waits.code(), told().await), (refusal(429, "rate_limited"), 1));
+    // The first of them is a day old then.
+    assert_eq!(waits.headers["retry-after"], (86_400 - 5 * 900).to_string());
+    world.advance(86_400 - 5 * 900);
+    renew(&world, &mut session).await;
+    assert_eq!(change(&world, &session, NEW, PASSWORD).await.status, 204);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    factors::{Enrolled, access_of, asked_for, begin, by_totp, claims, enrolled, proof, step_up},
+    factors::{Enrolled, access_of, asked_for, by_totp, claims, enrolled, proof, remove, step_up},
     mailbox,
     support::{Answer, PASSWORD, Person, World, invalid, refusal},
 };
@@ -60,7 +60,7 @@ async fn it_signs_nobody_in_and_proves_nothing_else() {
     let access = access_of(&give(&world, &person.access, PIN).await);
     let (amr, acr, at) = proof(&access);
     assert_eq!((amr, acr, at), (json!(["pwd"]), json!("aal1"), json!(1_772_366_400)));
-    let (methods, _) = asked_for(&begin(&world, &access).await);
+    let (methods, _) = asked_for(&remove(&world, &access).await);
     assert_eq!(methods, json!(["password"]));
 }
 
@@ -162,7 +162,14 @@ async fn who_has_a_second_factor_gives_it_to_set_a_pin() {
     assert_eq!(methods, json!(["totp", "recovery"]));
     let access = access_of(&by_totp(&world, &person.access, &app.code(&world)).await);
     assert_eq!(set(&world, &access, PIN, PASSWORD).await.status, 204);
+    // Nor does the PIN alone change itself.
+    world.advance(301);
+    let (methods, _) = asked_for(&change(&world, &access, PIN, NEW_PIN).await);
+    assert_eq!(methods, json!(["totp", "recovery"]));
     let given = access_of(&give(&world, &access, PIN).await);
+    asked_for(&change(&world, &given, PIN, NEW_PIN).await);
+    let access = access_of(&by_totp(&world, &given, &app.code(&world)).await);
+    assert_eq!(change(&world, &access, PIN, NEW_PIN).await.status, 204);
     assert_eq!(claims(&given)["factors"], json!(["otp", "recovery", "pin"]));
 }
 

@@ -122,7 +122,7 @@ async fn it_serves_publishes_and_tells_no_secret() {
     .await;
     let (status, _) = post("/refresh", "none", json!({ "refreshToken": refresh })).await;
     assert_eq!(status, 200);
-    let (_, begun) = post("/mfa/totp", &access, Value::Null).await;
+    let (_, begun) = post("/mfa/totp", &access, json!({ "currentPassword": PASSWORD })).await;
     let secret = begun["secret"].as_str().unwrap();
     let code = json!({ "code": App::of(secret).code_at(SystemClock.now()) });
     let (status, confirmed) = post("/mfa/totp/confirm", &access, code).await;

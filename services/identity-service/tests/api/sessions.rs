@@ -54,6 +54,9 @@ async fn later_the_used_token_ends_the_family() {
         .await
         .unwrap();
     assert_eq!(reason, "reuse");
+    let told = "SELECT count(*) FROM notices WHERE kind = 'session_copied'";
+    let told: i64 = sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap();
+    assert_eq!(told, 1, "its owner is told once, however often the token comes");
 }
 
 #[tokio::test]

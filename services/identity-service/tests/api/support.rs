@@ -1,15 +1,16 @@
 //! One service on a database, a key directory and a clock of its own, and a client for it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use common_auth::testing::Callers;
 use common_db::testing::TestDb;
 use common_events::testing::no_kafka;
+use common_limits::Limits;
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock},
-    config::ListenConfig,
+    config::{Env, ListenConfig},
     http::TrustedProxies,
     http_client::BreakerConfig,
 };
@@ -71,6 +72,17 @@ pub(crate) fn kyc_at(base_url: &str) -> HttpKycConfig {
 }
 
 impl World {
+    /// From now on this person's rows in the table cannot be changed.
+    pub(crate) async fn fails_for(&self, table: &str, person: &Person) {
+        let id = &person.id;
+        let trouble = format!(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble'; END $$;
+             CREATE TRIGGER trouble BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW
+             WHEN (OLD.user_id = '{id}'::uuid) EXECUTE FUNCTION fail()"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(trouble)).execute(&self.db.pool).await.unwrap();
+    }
+
     pub(crate) async fn start() -> Self {
         Self::with_kyc(kyc_at(NOWHERE)).await
     }
@@ -114,6 +126,7 @@ impl World {
             kyc: kyc_at(NOWHERE),
             totp_issuer: "Wallet".to_owned(),
             kyc_policy: KycPolicyConfig { country: "NG".to_owned(), dir: None },
+            limits: Limits::from_env(&Env::from_values(SERVICE, HashMap::new())).unwrap(),
             erasure_retention: Duration::from_hours(24),
             kms: None,
             trusted_proxies: TrustedProxies::default(),

@@ -80,11 +80,11 @@ async fn tokens_of_before_are_refreshed() {
 }
 
 #[tokio::test]
-async fn it_takes_a_fresh_proof() {
+async fn what_is_given_up_takes_a_fresh_proof() {
     let world = World::start().await;
     let person = world.register(1).await;
     world.advance(301);
-    let (methods, challenge) = asked_for(&begin(&world, &person.access).await);
+    let (methods, challenge) = asked_for(&remove(&world, &person.access).await);
     assert_eq!(methods, json!(["password"]));
     assert!(
         challenge.starts_with(r#"Bearer error="insufficient_user_authentication""#)
@@ -92,7 +92,7 @@ async fn it_takes_a_fresh_proof() {
         "{challenge}"
     );
     let proved = step_up(&world, &person.access, json!({ "method": "password", "password": PASSWORD })).await;
-    assert_eq!(begin(&world, &access_of(&proved)).await.status, 200);
+    assert_eq!(remove(&world, &access_of(&proved)).await.code(), refusal(404, "not_found"), "it is let in");
 }
 
 #[tokio::test]
@@ -260,6 +260,9 @@ async fn an_operator_takes_it_away_from_who_has_lost_it() {
     let told = "SELECT count(*) FROM notices WHERE kind = 'factor_changed'";
     let told: i64 = sqlx::query_scalar(told).fetch_one(&world.db.pool).await.unwrap();
     assert_eq!(told, 2, "of the app that came and of the app that went");
+    // The session that was opened since then ends; after that there is nothing.
+    assert_eq!(reset(&person.email).await.0, 0);
+    assert_eq!(world.me(&access).await.code(), refusal(401, "unauthenticated"));
     let (status, text) = reset(&person.email).await;
     assert!(status == 0 && text.contains("has no second factor"), "{text}");
     assert_eq!(reset("nobody@example.com").await.0, 4);

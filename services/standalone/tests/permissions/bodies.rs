@@ -35,6 +35,8 @@ pub(crate) fn of(route: &Route, scene: &Scene, caller: Caller) -> Value {
         }
         "POST /api/v1/identity/me/deactivate"
         | "DELETE /api/v1/identity/me"
+        | "POST /api/v1/identity/mfa/totp"
+        | "POST /api/v1/identity/passkeys/register/start"
         | "POST /api/v1/identity/api-keys/{id}/rotate" => json!({ "currentPassword": PASSWORD }),
         "POST /api/v1/identity/password/change" => {
             json!({ "currentPassword": PASSWORD, "newPassword": "another way to other places" })

@@ -59,16 +59,20 @@ fn column<'a, T>(rows: &[&'a Transaction], value: impl Fn(&'a Transaction) -> T)
     rows.iter().map(|row| value(row)).collect()
 }
 
-/// `insert_transactions!(before, after, columns, arguments…)`: a statement that writes new rows and answers with ids, with what
-/// stands before and after its `INSERT INTO … SELECT … FROM … AS new`. The arguments begin at `$19`.
+/// `insert_transactions!(before, more, values, after, columns, arguments…)`: a statement that writes new rows and answers with ids, with
+/// what stands before and after its `INSERT INTO … SELECT … FROM … AS new`, and the columns that the statement finds by itself with
+/// their values, each behind a comma. The arguments begin at `$19`.
 macro_rules! insert_transactions {
-    ($before:literal, $after:literal, $columns:expr $(, $argument:expr)* $(,)?) => {
+    ($before:literal, $more:literal, $values:literal, $after:literal, $columns:expr $(, $argument:expr)* $(,)?) => {
         sqlx::query!(
             $before
                 + "INSERT INTO transactions (id, type, status, amount, fee, currency, from_wallet_id, to_wallet_id,
                        from_user_id, to_user_id, from_name, to_name, narration, reference, correlation_id, leased_until,
-                       created_at, completed_at)
-                   SELECT new.* FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
+                       created_at, completed_at"
+                + $more
+                + ") SELECT new.*"
+                + $values
+                + " FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::text[], $13::text[],
                        $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
                        AS new (id, type, status, amount, fee, currency, from_wallet_id, to_wallet_id, from_user_id,

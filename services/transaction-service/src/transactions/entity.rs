@@ -75,6 +75,22 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+names! {
+    /// What keeps money from leaving, though it is there.
+    LimitName {
+        DailyOutflow = "daily_outflow",
+        NewDevice = "new_device",
+    }
+}
+
+/// The limit that a transfer would have passed, and what was left of it; in the transfer's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverLimit {
+    pub(crate) limit: LimitName,
+    pub(crate) most: i64,
+    pub(crate) left: i64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Transaction {
     pub(crate) id: TransactionId,
@@ -89,6 +105,8 @@ pub(crate) struct Transaction {
     pub(crate) narration: Option<String>,
     pub(crate) reference: String,
     pub(crate) failure: Option<Failure>,
+    /// Such a transfer is never handed to the ledger.
+    pub(crate) over_limit: Option<OverLimit>,
     pub(crate) correlation_id: String,
     /// The trace of the running request, which is not kept.
     pub(crate) traceparent: Option<String>,
@@ -154,6 +172,7 @@ mod tests {
             narration: None,
             reference: String::new(),
             failure: None,
+            over_limit: None,
             correlation_id: String::new(),
             traceparent: None,
             leased_until: None,

@@ -18,7 +18,9 @@ use common_utils::{
 };
 use uuid::Uuid;
 
-pub(crate) use entity::{Failure, Party, Status, Transaction, TransactionType, reference};
+pub(crate) use entity::{
+    Failure, LimitName, OverLimit, Party, Status, Transaction, TransactionType, reference,
+};
 pub(crate) use repo::Filter;
 
 use crate::directory::{Directory, DirectoryError};

@@ -19,6 +19,8 @@ pub(crate) async fn insert_in_op(op: &mut Op, new: &Transaction) -> sqlx::Result
     let columns = Columns::of(&[new]);
     let inserted = insert_transactions!(
         "",
+        "",
+        "",
         " ON CONFLICT ON CONSTRAINT transactions_pkey DO NOTHING RETURNING id",
         columns
     );

@@ -8,7 +8,7 @@ use common_utils::{
 };
 use uuid::Uuid;
 
-use super::entity::{Failure, Party, Status, Transaction, TransactionType};
+use super::entity::{Failure, LimitName, OverLimit, Party, Status, Transaction, TransactionType};
 
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -28,6 +28,9 @@ pub(crate) struct Row {
     pub(crate) reference: String,
     pub(crate) failure_code: Option<String>,
     pub(crate) failure_message: Option<String>,
+    pub(crate) over_limit: Option<String>,
+    pub(crate) over_limit_most: Option<i64>,
+    pub(crate) over_limit_left: Option<i64>,
     pub(crate) correlation_id: String,
     pub(crate) leased_until: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
@@ -44,7 +47,7 @@ macro_rules! query_transactions {
                 + r#" SELECT t.id AS "id!", t.type AS "kind!", t.status AS "status!", t.amount AS "amount!",
                     t.fee AS "fee!", t.currency AS "currency!", t.from_wallet_id, t.to_wallet_id, t.from_user_id,
                     t.to_user_id, t.from_name, t.to_name, t.narration, t.reference AS "reference!", t.failure_code,
-                    t.failure_message, t.correlation_id AS "correlation_id!", t.leased_until,
+                    t.failure_message, t.over_limit, t.over_limit_most, t.over_limit_left, t.correlation_id AS "correlation_id!", t.leased_until,
                     t.created_at AS "created_at!", t.completed_at "#
                 + $after
             $(, $argument)*
@@ -65,6 +68,8 @@ impl TryFrom<Row> for Transaction {
         let id = row.id;
         let unreadable = |what| sqlx::Error::Decode(Box::new(Unreadable(id, what)));
         let currency = row.currency.parse().map_err(|_| unreadable("currency"))?;
+        let limit = row.over_limit.map(|name| LimitName::named(&name).ok_or_else(|| unreadable("limit")));
+        let figures = row.over_limit_most.zip(row.over_limit_left);
         let from = party(row.from_wallet_id, row.from_user_id, row.from_name.as_ref());
         Ok(Self {
             id: TransactionId::from(id),
@@ -81,6 +86,11 @@ impl TryFrom<Row> for Transaction {
                 .failure_code
                 .zip(row.failure_message)
                 .map(|(code, message)| Failure { code, message }),
+            over_limit: limit.transpose()?.zip(figures).map(|(limit, (most, left))| OverLimit {
+                limit,
+                most,
+                left,
+            }),
             correlation_id: row.correlation_id,
             traceparent: None,
             leased_until: row.leased_until,

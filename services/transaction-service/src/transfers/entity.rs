@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     directory::Wallet,
-    transactions::{Failure, Party, Status, Transaction, TransactionType, reference},
+    transactions::{Failure, OverLimit, Party, Status, Transaction, TransactionType, reference},
     transfers::TransferError,
 };
 
@@ -85,6 +85,7 @@ pub(crate) fn initiated(
         narration: request.narration,
         reference: reference("TRF", id),
         failure: None,
+        over_limit: None,
         correlation_id,
         traceparent: trace_context::traceparent(),
         leased_until: Some(leased_until),
@@ -148,11 +149,18 @@ impl RefusalCode {
     }
 }
 
-/// What the ledger said to one posting.
+/// What was decided of one transfer: by the ledger, if its limits let it go there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    Posted { at: DateTime<Utc> },
-    Refused { code: RefusalCode, wallet: Option<WalletId> },
+    Posted {
+        at: DateTime<Utc>,
+    },
+    Refused {
+        code: RefusalCode,
+        wallet: Option<WalletId>,
+    },
+    /// The ledger was not asked.
+    OverLimit(OverLimit),
 }
 
 /// The failure that is written down and told to the sender, for a refusal because of `wallet`.

@@ -22,6 +22,9 @@ pub(crate) enum TransferError {
     CurrencyMismatch(Currency),
     #[error("nobody is known by what was given")]
     RecipientNotFound,
+    /// Holds the answer, which names how it may be approved.
+    #[error("a transfer of this size takes a fresh approval")]
+    NotApproved(Box<Problem>),
     #[error("the key was used for another request")]
     KeyReused,
     #[error("the first request with this key still runs")]
@@ -114,6 +117,7 @@ impl From<TransferError> for Problem {
                 "recipient_not_found",
                 "Nobody is known by that who could receive this currency.",
             ),
+            TransferError::NotApproved(refusal) => *refusal,
             TransferError::KeyReused => idempotency::reused(),
             TransferError::InProgress => idempotency::in_progress(),
             TransferError::Unanswered => Self::unavailable(error).retry_after(ASK_AGAIN),

@@ -86,8 +86,8 @@ impl Ledger {
     }
 
     /// The decision on each transfer, in their order; None where there is none. An error: no decision is known.
-    pub(crate) async fn post(&self, transfers: &[Transaction]) -> anyhow::Result<Vec<Option<Decision>>> {
-        let postings = transfers.iter().map(posting).collect::<Option<Vec<_>>>();
+    pub(crate) async fn post(&self, transfers: &[&Transaction]) -> anyhow::Result<Vec<Option<Decision>>> {
+        let postings = transfers.iter().map(|transfer| posting(transfer)).collect::<Option<Vec<_>>>();
         let request = Request { postings: postings.context("a transfer lacks a side")? };
         let answer: Answer = self.0.post("/internal/v1/postings", &request).await?;
         let asked = transfers.iter().map(|transfer| transfer.id.uuid());

@@ -2,28 +2,35 @@
 //!
 //! Steps of one transfer. Concurrent requests share each of them (`stages.rs`): what arrives while one batch is in a
 //! stage is the next batch of it, and the stages overlap.
-//! 1. plan: find both wallets, and refuse what needs no ledger to refuse. The key stays unused by a refusal;
-//! 2. claim: in one statement, the keys, the rows as `initiated` under a lease, and their events;
-//! 3. post: hand the list to the ledger, by transfer id. No database transaction is open;
-//! 4. settle: in one statement, `completed` or `failed` and their events, where they are still `initiated`.
+//! 1. plan: find both wallets, refuse what needs no ledger to refuse, and ask for an approval of what is large. The key stays
+//!    unused by a refusal;
+//! 2. claim: in one statement, the keys, what leaves each sender today, the rows as `initiated` under a lease, and their events;
+//! 3. post: hand the list to the ledger, by transfer id, without those that would pass a limit. No database transaction is open;
+//! 4. settle: in one statement, `completed` or `failed` and their events, where they are still `initiated`; what failed has not left.
 //!
 //! A crash or a lost answer between 2 and 4 leaves `initiated` rows. When their lease is over, recovery (or the
 //! client's retry, whichever comes first) goes on at 3; the ledger answers a posting that it knows as the first time.
 
+mod approval;
 mod entity;
 mod error;
 mod ledger;
+mod outflow;
 mod recovery;
 mod repo;
 pub(crate) mod routes;
 mod stages;
 mod steps;
 
-use chrono::TimeDelta;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common_auth::Claims;
 use common_db::{
     PgPool,
     idempotency::{self, Claim, IdempotencyKey, RequestHash},
 };
+use common_limits::Limits;
 use common_utils::{
     clock::SharedClock,
     correlation,
@@ -32,6 +39,7 @@ use common_utils::{
 use tracing::Instrument;
 use uuid::Uuid;
 
+pub use approval::{ApprovalAbove, InvalidApprovalAbove};
 pub(crate) use error::TransferError;
 pub(crate) use ledger::Ledger;
 
@@ -40,6 +48,7 @@ use crate::{
     transactions::{self, Party, Status, Transaction},
 };
 use entity::{Parties, Recipient, TransferRequest};
+use outflow::Counted;
 use stages::Stages;
 use steps::{NewTransfer, Progress, Steps, by_sender};
 
@@ -53,11 +62,27 @@ struct Answer {
     replayed: bool,
 }
 
+/// Who sends, and what their token says of how they came.
+#[derive(Debug, Clone)]
+struct Sender {
+    /// Of a machine, its owner.
+    id: UserId,
+    claims: Arc<Claims>,
+}
+
+impl Sender {
+    /// When the device was bound that their session is on.
+    fn device_since(&self) -> Option<DateTime<Utc>> {
+        self.claims.dev_at.and_then(|at| DateTime::from_timestamp(at, 0))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Transfers {
     pool: PgPool,
     clock: SharedClock,
     directory: Directory,
+    approval_above: ApprovalAbove,
     steps: Steps,
     stages: Stages,
 }
@@ -70,21 +95,23 @@ impl Transfers {
         directory: Directory,
         ledger: Ledger,
         lease: TimeDelta,
+        limits: Limits,
+        approval_above: ApprovalAbove,
     ) -> Self {
-        let steps = Steps::new(pool.clone(), clock.clone(), ledger, lease);
-        Self { pool, clock, directory, stages: Stages::start(&steps), steps }
+        let steps = Steps::new(pool.clone(), clock.clone(), ledger, lease, limits);
+        Self { pool, clock, directory, approval_above, stages: Stages::start(&steps), steps }
     }
 
     /// Sends money, once for each key.
     async fn send(
         &self,
-        sender: UserId,
+        sender: &Sender,
         key: IdempotencyKey,
         request: TransferRequest,
     ) -> Result<Answer, TransferError> {
         let hash =
             RequestHash::of(OPERATION, &request).map_err(|error| TransferError::Internal(error.into()))?;
-        let caller = sender.to_string();
+        let caller = sender.id.to_string();
         let transaction = match self.plan(sender, request).await {
             Ok(transaction) => transaction,
             Err(refusal) => {
@@ -96,7 +123,8 @@ impl Transfers {
                 };
             }
         };
-        let transfer = NewTransfer { transaction, caller, key, hash };
+        let counted = Counted::of(&transaction, sender.device_since(), &self.steps.limits);
+        let transfer = NewTransfer { transaction, caller, key, hash, counted };
         let stages = self.stages.clone();
         match in_a_task_of_its_own(async move { stages.carry_out(transfer).await }).await?? {
             Progress::Settled(settled) => Ok(Answer { transaction: settled.into_inner(), replayed: false }),
@@ -107,16 +135,18 @@ impl Transfers {
     }
 
     /// Step 1.
-    async fn plan(&self, sender: UserId, request: TransferRequest) -> Result<Transaction, TransferError> {
+    async fn plan(&self, sender: &Sender, request: TransferRequest) -> Result<Transaction, TransferError> {
         let from = self.directory.owned_wallet(request.from).await?;
-        if from.as_ref().is_some_and(|owned| owned.wallet.user != sender) {
-            tracing::warn!(%sender, wallet = %request.from, "refused: a transfer from somebody else's wallet");
+        if from.as_ref().is_some_and(|owned| owned.wallet.user != sender.id) {
+            tracing::warn!(sender = %sender.id, wallet = %request.from, "refused: a transfer from somebody else's wallet");
         }
-        let from = from.filter(|owned| owned.wallet.user == sender).ok_or(TransferError::WalletNotFound)?;
+        let from =
+            from.filter(|owned| owned.wallet.user == sender.id).ok_or(TransferError::WalletNotFound)?;
         let to = self.recipient(&request).await?.ok_or(TransferError::RecipientNotFound)?;
         entity::check(&request, &from.wallet, &to.wallet)?;
-        let (from, to) = tokio::join!(self.party(from), self.party(to));
         let now = self.clock.now();
+        self.approval_above.check(&sender.claims, request.amount, now)?;
+        let (from, to) = tokio::join!(self.party(from), self.party(to));
         let parties = Parties { from, to };
         Ok(entity::initiated(request, parties, correlation::current(), now, now + self.steps.lease))
     }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Answer, Recipient, TransferRequest, entity::RefusalCode};
+use super::{Answer, Recipient, Sender, TransferRequest, entity::RefusalCode, outflow};
 use crate::{
     app::AppState,
     transactions::{Status, Transaction, routes::TransactionBody},
@@ -117,9 +117,11 @@ impl RecipientBody {
 /// Sends money to another wallet.
 ///
 /// Answers when the money has moved. A transfer that the ledger refuses is 422, and stays in your list as `failed`.
-/// Its key remembers that, as it remembers a success; what was refused before the ledger was asked (fields that do not
-/// fit, `same_wallet`, `currency_mismatch`, `unsupported_currency`, `recipient_not_found`, a wallet that is not yours)
-/// leaves the key unused. After 503 the transfer may still happen: send it again with the same key to learn of it.
+/// Its key remembers that, as it remembers a success. So it is with `limit_exceeded`, when more would go to other people in a day
+/// than your tier allows, or from a new device at first: `errors[0].code` is `daily_outflow` or `new_device`, and the words say
+/// what is left. What was refused before (a fresh approval that is missing, fields that do not fit, `same_wallet`,
+/// `currency_mismatch`, `unsupported_currency`, `recipient_not_found`, a wallet that is not yours) leaves the key unused.
+/// After 503 the transfer may still happen: send it again with the same key to learn of it.
 #[utoipa::path(
     post, path = "/api/v1/transactions/transfers", tag = "transactions", request_body = TransferBody,
     params(("Idempotency-Key" = String, Header, description = "Your own key: the same one when you try again.",
@@ -131,7 +133,8 @@ impl RecipientBody {
         (status = 400, description = "`malformed_request` or `idempotency_key_required`", body = ProblemBody,
          content_type = "application/problem+json"),
         (status = 401, description = "Not signed in", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`insufficient_scope` of an API key, or the account is not active", body = ProblemBody,
+        (status = 403, description = "`step_up_required` for a large transfer, with the `methods` of a fresh approval: repeat it \
+         with the same key; `insufficient_scope` of an API key; or the account is not active", body = ProblemBody,
          content_type = "application/problem+json"),
         (status = 404, description = "You have no such wallet", body = ProblemBody,
          content_type = "application/problem+json"),
@@ -142,7 +145,7 @@ impl RecipientBody {
         (status = 415, description = "The body is not JSON", body = ProblemBody,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `recipient_not_found`, `same_wallet`, \
-         `currency_mismatch`, `unsupported_currency`, `idempotency_key_reused`; and of the ledger \
+         `currency_mismatch`, `unsupported_currency`, `idempotency_key_reused`, `limit_exceeded`; and of the ledger \
          `insufficient_funds`, `wallet_frozen`, `wallet_closed`, `wallet_not_found`, `limit_exceeded`",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "The outcome is not known yet; ask again with the same key", body = ProblemBody,
@@ -157,7 +160,8 @@ async fn send(
 ) -> Result<Response, Problem> {
     let key = IdempotencyKey::required(&headers)?;
     let request = body.parse(&state.config.open_currencies)?;
-    let Answer { transaction, replayed } = state.transfers.send(user.id, key, request).await?;
+    let sender = Sender { id: user.id, claims: user.claims };
+    let Answer { transaction, replayed } = state.transfers.send(&sender, key, request).await?;
     let response = answered(transaction, user.id);
     Ok(if replayed { idempotency::replayed(response) } else { response })
 }
@@ -165,6 +169,10 @@ async fn send(
 /// A final transfer always gives the same answer.
 fn answered(transaction: Transaction, user: UserId) -> Response {
     if let (Status::Failed, Some(failure)) = (transaction.status, &transaction.failure) {
+        if let Some(over) = transaction.over_limit {
+            let currency = transaction.amount.currency;
+            return outflow::problem(over, currency, failure.message.clone()).into_response();
+        }
         let code = RefusalCode::named(&failure.code).name();
         return Problem::unprocessable(code, failure.message.clone()).into_response();
     }

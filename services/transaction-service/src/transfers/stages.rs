@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{
     entity::{Decision, Settled},
     error::StepError,
-    steps::{Each, NewTransfer, Progress, Steps, by_sender},
+    steps::{Claimed, Each, NewTransfer, Progress, Steps, by_sender},
 };
 use crate::{SERVICE, metrics, transactions::Transaction};
 
@@ -104,10 +104,10 @@ async fn write(steps: Arc<Steps>, batch: Vec<Work>) -> Vec<Result<Done>> {
     let ends: Vec<(&Transaction, Decision)> =
         decided.iter().map(|(transfer, decision)| (transfer, *decision)).collect();
     let Each { claims, settled } = steps.write(&new, &ends, by_sender).await;
-    let claimed = |(transfer, claim): (NewTransfer, Result<Claim>)| {
+    let claimed = |(transfer, claim): (NewTransfer, Result<Claimed>)| {
         claim.map(|claim| match claim {
-            Claim::Fresh => Done::Claimed(transfer.transaction),
-            used => Done::KeyUsed(used),
+            Claimed::Begun(over_limit) => Done::Claimed(Transaction { over_limit, ..transfer.transaction }),
+            Claimed::KeyUsed(used) => Done::KeyUsed(used),
         })
     };
     let mut claimed = new.into_iter().zip(claims).map(claimed);

@@ -9,6 +9,7 @@ use common_db::{
     idempotency::{self, Claim, IdempotencyKey, NewClaim, RequestHash},
 };
 use common_events::{Actor, outbox};
+use common_limits::Limits;
 use common_utils::{clock::SharedClock, crash_point, ids::TransactionId};
 use sqlx::PgConnection;
 
@@ -16,20 +17,30 @@ use super::{
     entity::{self, Decision, Settled},
     error::{self, StepError},
     ledger::Ledger,
+    outflow::{self, Counted, Figures},
     repo::{self, Begun, Settlement, Written},
 };
 use crate::{
     SERVICE_NAME, metrics,
-    transactions::{self, Status, Transaction, events},
+    transactions::{self, OverLimit, Status, Transaction, events},
 };
 
-/// A planned transfer and the key that it claims.
+/// A planned transfer, the key that it claims, and where it counts.
 #[derive(Debug)]
 pub(super) struct NewTransfer {
     pub(super) transaction: Transaction,
     pub(super) caller: String,
     pub(super) key: IdempotencyKey,
     pub(super) hash: RequestHash,
+    pub(super) counted: Counted,
+}
+
+/// What became of a planned transfer.
+#[derive(Debug)]
+pub(super) enum Claimed {
+    /// It is initiated; if it would pass a limit, only to end as failed.
+    Begun(Option<OverLimit>),
+    KeyUsed(Claim),
 }
 
 /// How far a transfer came by one attempt.
@@ -50,7 +61,7 @@ type Ended = HashMap<TransactionId, Settled>;
 /// What became of each, in the order of both lists.
 #[derive(Debug, Default)]
 pub(super) struct Each {
-    pub(super) claims: Vec<Result<Claim, StepError>>,
+    pub(super) claims: Vec<Result<Claimed, StepError>>,
     /// None: it is not to be found.
     pub(super) settled: Vec<Result<Option<Settled>, StepError>>,
 }
@@ -62,11 +73,21 @@ pub(super) struct Steps {
     clock: SharedClock,
     ledger: Ledger,
     pub(super) lease: TimeDelta,
+    pub(super) limits: Arc<Limits>,
+    figures: Arc<Figures>,
 }
 
 impl Steps {
-    pub(super) fn new(pool: PgPool, clock: SharedClock, ledger: Ledger, lease: TimeDelta) -> Self {
-        Self { line: Arc::new(Line::new(pool.clone())), pool, clock, ledger, lease }
+    pub(super) fn new(
+        pool: PgPool,
+        clock: SharedClock,
+        ledger: Ledger,
+        lease: TimeDelta,
+        limits: Limits,
+    ) -> Self {
+        let figures = Arc::new(Figures::of(&limits));
+        let line = Arc::new(Line::new(pool.clone()));
+        Self { line, pool, clock, ledger, lease, limits: Arc::new(limits), figures }
     }
 
     /// Step 2 of some and step 4 of others, in one statement: each alone would cost as much as both.
@@ -127,7 +148,7 @@ impl Steps {
         new: &[NewTransfer],
         decided: Decided<'_>,
         actor: fn(&Transaction) -> Actor,
-    ) -> Result<(Vec<Result<Claim, StepError>>, Ended), StepError> {
+    ) -> Result<(Vec<Result<Claimed, StepError>>, Ended), StepError> {
         if new.is_empty() && decided.is_empty() {
             return Ok((Vec::new(), Ended::new()));
         }
@@ -140,6 +161,8 @@ impl Steps {
         let begun = Begun {
             claims: new.iter().map(NewTransfer::claim).collect(),
             transfers: new.iter().map(|transfer| &transfer.transaction).collect(),
+            counted: new.iter().map(|transfer| transfer.counted).collect(),
+            figures: &self.figures,
         };
         let mut told = events::of_present_status(&begun.transfers, by_sender, &*self.clock)?;
         told.extend(events::of_present_status(&after.iter().collect::<Vec<_>>(), actor, &*self.clock)?);
@@ -163,7 +186,14 @@ impl Steps {
         metrics::entered(fresh.copied());
         let claims = claims.map_or_else(
             |error| claims_without_answers(&begun, &written, &error.into()),
-            |claims| claims.into_iter().map(Ok).collect(),
+            |claims| {
+                begun
+                    .claims
+                    .iter()
+                    .zip(claims)
+                    .map(|(claim, answer)| Ok(claimed(claim, answer, &written)))
+                    .collect()
+            },
         );
         if let Err(error) = found {
             tracing::warn!(%error, "what others have settled could not be read");
@@ -191,8 +221,22 @@ impl Steps {
         Ok(decisions.into_iter().map(progress).collect())
     }
 
-    /// Step 3; None where no decision is known, which is then left to recovery.
+    /// Step 3; None where no decision is known, which is then left to recovery. What would pass a limit is decided already.
     pub(super) async fn post(&self, held: &[Transaction]) -> Result<Vec<Option<Decision>>, StepError> {
+        let within: Vec<&Transaction> =
+            held.iter().filter(|transfer| transfer.over_limit.is_none()).collect();
+        let mut asked = self.ask(&within).await?.into_iter();
+        let decision = |transfer: &Transaction| match transfer.over_limit {
+            Some(over) => Some(Decision::OverLimit(over)),
+            None => asked.next().flatten(),
+        };
+        Ok(held.iter().map(decision).collect())
+    }
+
+    async fn ask(&self, held: &[&Transaction]) -> Result<Vec<Option<Decision>>, StepError> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
         crash_point!("transfer.before_post");
         match self.ledger.post(held).await {
             Ok(decisions) => {
@@ -209,7 +253,7 @@ impl Steps {
     }
 
     /// The ledger could not be asked: whoever comes next need not wait for the whole lease.
-    async fn give_back(&self, held: &[Transaction]) -> Result<(), StepError> {
+    async fn give_back(&self, held: &[&Transaction]) -> Result<(), StepError> {
         let soon = TimeDelta::from_std(error::ASK_AGAIN).unwrap_or(self.lease);
         Ok(repo::release(&self.pool, held, self.clock.now() + soon).await?)
     }
@@ -220,11 +264,22 @@ fn claims_without_answers(
     begun: &Begun<'_>,
     written: &Written,
     error: &StepError,
-) -> Vec<Result<Claim, StepError>> {
+) -> Vec<Result<Claimed, StepError>> {
     let answer = |claim: &NewClaim<'_>| {
-        if written.begun.contains(&claim.resource_id) { Ok(Claim::Fresh) } else { Err(error.clone()) }
+        if written.begun.contains(&claim.resource_id) {
+            Ok(claimed(claim, Claim::Fresh, written))
+        } else {
+            Err(error.clone())
+        }
     };
     begun.claims.iter().map(answer).collect()
+}
+
+fn claimed(claim: &NewClaim<'_>, answer: Claim, written: &Written) -> Claimed {
+    match answer {
+        Claim::Fresh => Claimed::Begun(written.over_limit.get(&claim.resource_id).copied()),
+        used => Claimed::KeyUsed(used),
+    }
 }
 
 /// Somebody else was faster with those that were not ended here; what they wrote down is the same.
@@ -236,6 +291,7 @@ async fn ended(
     let (here, elsewhere): (Vec<Transaction>, Vec<Transaction>) =
         after.into_iter().partition(|transfer| written.ended.contains(&transfer.id));
     metrics::entered(&here);
+    here.iter().filter_map(|transfer| transfer.over_limit).for_each(|over| metrics::over_limit(over.limit));
     let mut ended: Ended =
         here.into_iter().map(|transfer| (transfer.id, Settled::Executed(transfer))).collect();
     if elsewhere.is_empty() {
@@ -268,6 +324,12 @@ fn settlement(transfer: &Transaction, decision: Decision) -> Settlement {
             id: transfer.id,
             status: Status::Failed,
             failure: Some(entity::failure(transfer, code, wallet)),
+            completed_at: None,
+        },
+        Decision::OverLimit(over) => Settlement {
+            id: transfer.id,
+            status: Status::Failed,
+            failure: Some(outflow::failure(over, transfer.amount.currency)),
             completed_at: None,
         },
     }

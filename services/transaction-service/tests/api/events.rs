@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::support::{Customer, TRANSACTIONS, World, eventually, naira};
+use crate::{
+    limits::rich,
+    support::{Customer, TRANSACTIONS, World, between, eventually, naira},
+};
 
 /// The service on a real Kafka, and another service that publishes there.
 struct Platform {
@@ -209,6 +212,35 @@ async fn an_older_event_that_comes_later_changes_nothing() {
         .await
         .unwrap();
     assert_eq!(name, "Adaeze O.");
+}
+
+#[tokio::test]
+async fn a_tier_that_falls_lets_less_go_from_its_event_on() {
+    let platform = Platform::new().await;
+    let world = &platform.world;
+    let (ada, bola) = (rich(world, "Ada"), rich(world, "Bola"));
+    let reaches = async |seconds, kyc_tier| {
+        let user = UserSnapshot { kyc_tier, ..platform.user(&ada) };
+        platform.publish(&[NewEvent::new(&platform.context(seconds), &UserUpdated(user)).unwrap()]).await;
+        let known = eventually(async || {
+            let query = "SELECT true FROM directory_users WHERE user_id = $1 AND kyc_tier = $2";
+            let query = sqlx::query_scalar::<_, bool>(query).bind(ada.person.id).bind(kyc_tier);
+            query.fetch_optional(world.pool()).await.unwrap()
+        });
+        assert!(known.await.is_some());
+    };
+    platform.publish(&platform.welcome(&ada)).await;
+    platform.publish(&platform.welcome(&bola)).await;
+    platform.wait_for_count("directory_account_numbers", 2).await;
+    reaches(1, 2).await;
+    let sent = world.transfer(&ada, "k1", &between(&ada, &bola, 6_000_000)).await;
+    assert_eq!(sent.status.as_u16(), 201, "{}", sent.body);
+    reaches(2, 1).await;
+    let refused = world.transfer(&ada, "k2", &between(&ada, &bola, 1)).await;
+    assert_eq!(
+        (refused.code(), refused.fields()),
+        ("limit_exceeded", vec!["amount.amount daily_outflow".to_owned()])
+    );
 }
 
 #[tokio::test]

@@ -7,11 +7,15 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod approval;
 mod bad_input;
 mod concurrency;
 mod events;
 mod keys;
 mod killed;
+mod limits;
+mod limits_at_once;
+mod limits_model;
 mod lists;
 mod machines;
 mod peers;

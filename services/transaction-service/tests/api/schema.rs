@@ -30,6 +30,8 @@ async fn what_is_final_or_was_asked_for_is_not_rewritten() {
         "UPDATE transactions SET amount = 2 WHERE status = 'initiated'",
         "UPDATE transactions SET to_wallet_id = gen_random_uuid() WHERE status = 'initiated'",
         "UPDATE transactions SET narration = 'x' WHERE status = 'initiated'",
+        "UPDATE transactions SET outflow_day = NULL WHERE status = 'initiated'",
+        "UPDATE transactions SET over_limit = NULL WHERE status = 'initiated'",
     ] {
         assert_eq!(refused(&world, statement).await, "transactions_kept", "{statement}");
     }
@@ -49,6 +51,10 @@ async fn no_row_contradicts_itself() {
         ("failure_code", "'x'", "transactions_failed_why"),
         ("leased_until", "now()", "transactions_leased_while_initiated"),
         ("narration", "repeat('x', 101)", "transactions_narration_length"),
+        ("outflow_device", "now()", "transactions_outflow_device_within_day"),
+        ("over_limit", "'luck'", "transactions_over_limit_known"),
+        ("over_limit", "'daily_outflow'", "transactions_over_limit_moves_nothing"),
+        ("over_limit_most", "1", "transactions_over_limit_whole"),
     ];
     for (column, value, constraint) in cases {
         let columns = [
@@ -69,6 +75,10 @@ async fn no_row_contradicts_itself() {
             ("leased_until", "NULL::timestamptz"),
             ("created_at", "now()"),
             ("completed_at", "now()"),
+            ("outflow_day", "NULL::timestamptz"),
+            ("outflow_device", "NULL::timestamptz"),
+            ("over_limit", "NULL::text"),
+            ("over_limit_most", "NULL::bigint"),
         ];
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let values: Vec<&str> =
@@ -83,6 +93,18 @@ async fn no_row_contradicts_itself() {
             sqlx::query(sqlx::AssertSqlSafe(statement)).execute(world.pool()).await.expect_err(constraint);
         assert_eq!(constraint::violated(&error), Some(constraint), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_has_left_is_never_less_than_nothing() {
+    let world = World::new().await;
+    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
+    world.transfer(&ada, "k1", &between(&ada, &bola, 1)).await;
+    assert_eq!(
+        refused(&world, "UPDATE outflow_windows SET moved = -1").await,
+        "outflow_windows_moved_not_negative"
+    );
+    assert_eq!(refused(&world, "UPDATE outflow_windows SET kind = 'x'").await, "outflow_windows_kind_known");
 }
 
 #[tokio::test]

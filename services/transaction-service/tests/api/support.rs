@@ -15,9 +15,10 @@ use common_auth::{
 };
 use common_db::{PgPool, testing::TestDb};
 use common_events::testing::{no_kafka, no_redis};
+use common_limits::Limits;
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock, SystemClock},
-    config::ListenConfig,
+    config::{Env, ListenConfig},
     ids::{self, UserId},
 };
 use http_body_util::BodyExt;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use transaction_service::{App, SERVICE_NAME, config::Config};
+use transaction_service::{App, ApprovalAbove, SERVICE_NAME, config::Config};
 use uuid::Uuid;
 
 use crate::peers::{Account, Peers, Person, new_person};
@@ -119,6 +120,12 @@ impl World {
         let shutdown = CancellationToken::new();
         tokio::spawn(app.run(listener, shutdown.clone()));
         shutdown
+    }
+
+    /// What another instance answers with, without its workers.
+    pub(crate) fn second_router(&self) -> Router {
+        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
+        App::new(self.config.clone(), self.authenticator.clone(), clock).unwrap().router()
     }
 
     /// For a service on this platform, with a list of what was taken back for one process alone.
@@ -227,6 +234,8 @@ fn config(db: &TestDb, peers: &str, keys: &TempDir) -> Config {
         wallet_url: peers.to_owned(),
         keys_dir: keys.path().to_owned(),
         open_currencies: "NGN,USD".parse().unwrap(),
+        limits: Limits::from_env(&Env::from_values("transaction", [].into())).unwrap(),
+        approval_above: ApprovalAbove::default(),
         call_timeout: Duration::from_millis(700),
         transfer_lease: Duration::from_secs(15),
     }

@@ -220,12 +220,15 @@ pub struct Bounds {
     pub floor: Option<i64>,
     /// What is posted never rises above this.
     pub ceiling: Option<i64>,
+    /// What comes in never takes what is posted above this. It may be lowered below the balance, which stays; and what is
+    /// given back, or corrected by the platform, goes past it.
+    pub intake_ceiling: Option<i64>,
 }
 
 impl Bounds {
     /// What is open to everybody: nothing below zero.
-    pub const ZERO: Self = Self { floor: Some(0), ceiling: None };
-    pub const NONE: Self = Self { floor: None, ceiling: None };
+    pub const ZERO: Self = Self { floor: Some(0), ceiling: None, intake_ceiling: None };
+    pub const NONE: Self = Self { floor: None, ceiling: None, intake_ceiling: None };
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

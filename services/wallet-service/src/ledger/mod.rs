@@ -40,7 +40,7 @@ pub use outcome::{Outcome, PostingResult, Refusal, RefusalCode};
 pub use posting::{
     AccountRef, Action, Capture, Leg, MAX_DESCRIPTION, MAX_LEGS, Origin, Posting, PostingType, Share,
 };
-pub use repo::open_customer_account_in_op;
+pub use repo::{open_customer_account_in_op, set_intake_ceilings_in_op};
 pub use rules::Direction;
 pub use self_check::SelfCheck;
 pub use status::{Bounded, StatusChange, set_bounds_in_op, set_status_in_op};

@@ -7,9 +7,10 @@ use common_events::{
     Event, EventHandler, HandlerError,
     contracts::{UserRegistered, UserVerified},
 };
+use common_utils::ids::UserId;
 
 use super::open_default_in_op;
-use crate::{app::AppState, virtual_accounts};
+use crate::{app::AppState, owners, virtual_accounts};
 
 /// Takes in `user-events`.
 #[derive(Debug)]
@@ -43,9 +44,26 @@ impl EventHandler for UserEvents {
         Ok(())
     }
 
+    /// The locks of all of them first, at once.
+    async fn handle_all_in_op(&self, op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
+        let users = events.iter().filter_map(|event| user_of(event).transpose());
+        owners::lock_in_op(op, &users.collect::<Result<Vec<UserId>, _>>()?).await?;
+        for event in events {
+            event.scope(self.handle_in_op(op, event)).await?;
+        }
+        Ok(())
+    }
+
     async fn committed(&self, event: &Event) {
         if event.is::<UserVerified>() {
             self.state.accounts_wanted.notify_one();
         }
     }
+}
+
+fn user_of(event: &Event) -> serde_json::Result<Option<UserId>> {
+    if let Some(UserRegistered(user)) = event.data().transpose()? {
+        return Ok(Some(user.user_id.into()));
+    }
+    Ok(event.data().transpose()?.map(|UserVerified(user)| user.user_id.into()))
 }

@@ -75,6 +75,8 @@ pub struct NewWallet {
     pub currency: Currency,
     pub name: Option<WalletName>,
     pub place: Place,
+    /// What may come in, by the tier of its owner.
+    pub intake_ceiling: Option<i64>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -91,7 +93,7 @@ impl NewWallet {
             created_at: self.created_at,
             posted: 0,
             held: 0,
-            bounds: Bounds::ZERO,
+            bounds: Bounds { intake_ceiling: self.intake_ceiling, ..Bounds::ZERO },
             account_numbers: Vec::new(),
         }
     }

@@ -38,6 +38,8 @@ struct WalletFacts {
     floor: Option<i64>,
     /// What is posted never rises above it.
     ceiling: Option<i64>,
+    /// What comes in never takes what is posted above it, by the tier of the owner; what is given back may.
+    intake_ceiling: Option<i64>,
     is_default: bool,
     created_at: DateTime<Utc>,
     account_numbers: Vec<String>,
@@ -54,6 +56,7 @@ impl From<Wallet> for WalletFacts {
             freeze: wallet.status.freeze(),
             floor: wallet.bounds.floor,
             ceiling: wallet.bounds.ceiling,
+            intake_ceiling: wallet.bounds.intake_ceiling,
             is_default: wallet.is_default,
             created_at: wallet.created_at,
             account_numbers: wallet.account_numbers.into_iter().map(|account| account.number).collect(),

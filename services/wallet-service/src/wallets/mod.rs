@@ -2,7 +2,7 @@
 //! its balance and its status.
 //!
 //! Whoever opens a wallet first takes the lock of the person it is for, so that the default one is made once and
-//! nobody gets an eleventh; the schema would refuse both.
+//! nobody gets an eleventh (the schema would refuse both), and it gets the ceiling of the tier that they have (`owners/`).
 
 mod consumer;
 mod entity;
@@ -33,7 +33,8 @@ pub use error::WalletError;
 
 use crate::{
     app::AppState,
-    ledger::{self, AccountStatus, Bounded, Bounds, LedgerError, StatusChange},
+    ledger::{self, AccountStatus, Bounded, LedgerError, StatusChange},
+    owners,
 };
 use routes::WalletBody;
 
@@ -135,32 +136,46 @@ async fn open_own_in_op(
     if !state.config.open_currencies.contains(currency) {
         return Err(WalletError::UnsupportedCurrency);
     }
-    repo::lock_user_in_op(op, user).await?;
+    owners::lock_in_op(op, &[user]).await?;
     let place = Place::after(repo::last_place_in_op(op, user).await?).ok_or(WalletError::LimitExceeded)?;
-    let created_at = state.clock.now();
-    let wallet = NewWallet { id: WalletId::new(), user_id: user, currency, name, place, created_at };
-    write_in_op(op, wallet, Actor::user(user)).await
+    let wallet = new_in_op(op, state, user, currency, place).await?;
+    write_in_op(op, NewWallet { name, ..wallet }, Actor::user(user)).await
 }
 
 /// The wallet that everybody gets: made if it is not there yet.
 async fn open_default_in_op(op: &mut Op, state: &AppState, user: UserId) -> Result<WalletId, WalletError> {
-    repo::lock_user_in_op(op, user).await?;
+    owners::lock_in_op(op, &[user]).await?;
     if let Some(id) = repo::default_in_op(op, user).await? {
         return Ok(id);
     }
-    let wallet = NewWallet {
-        id: WalletId::new(),
-        user_id: user,
-        currency: Currency::NGN,
-        name: None,
-        place: Place::DEFAULT,
-        created_at: state.clock.now(),
-    };
+    let wallet = new_in_op(op, state, user, Currency::NGN, Place::DEFAULT).await?;
     Ok(write_in_op(op, wallet, Actor::service(crate::SERVICE_NAME)).await?.id)
 }
 
+/// After the person's lock.
+async fn new_in_op(
+    op: &mut Op,
+    state: &AppState,
+    user: UserId,
+    currency: Currency,
+    place: Place,
+) -> Result<NewWallet, WalletError> {
+    let intake_ceiling = owners::intake_ceiling_in_op(op, &state.config.limits, user, currency).await?;
+    let created_at = state.clock.now();
+    Ok(NewWallet {
+        id: WalletId::new(),
+        user_id: user,
+        currency,
+        name: None,
+        place,
+        intake_ceiling,
+        created_at,
+    })
+}
+
 async fn write_in_op(op: &mut Op, wallet: NewWallet, actor: Actor) -> Result<Wallet, WalletError> {
-    ledger::open_customer_account_in_op(op, wallet.id.into(), wallet.currency, wallet.created_at).await?;
+    let NewWallet { id, currency, intake_ceiling, created_at, .. } = wallet;
+    ledger::open_customer_account_in_op(op, id.into(), currency, intake_ceiling, created_at).await?;
     repo::insert_in_op(op, &wallet).await?;
     let wallet = wallet.opened();
     outbox::publish_in_op(op, &[events::created(&wallet, actor)?]).await?;
@@ -198,7 +213,7 @@ async fn set_status(
     Ok(())
 }
 
-/// Says how far a wallet's balance may go. Doing it twice is doing it once: bounds that are in force when the order comes
+/// Says how far a wallet's balance may go; what the tier of its owner lets come in stays as it is. Doing it twice is doing it once: bounds that are in force when the order comes
 /// are left alone.
 async fn set_bounds(
     state: &AppState,
@@ -211,7 +226,7 @@ async fn set_bounds(
     if wallet.status == AccountStatus::Closed {
         return Err(WalletError::Closed);
     }
-    if wallet.bounds == (Bounds { floor: Some(floor), ceiling }) {
+    if (wallet.bounds.floor, wallet.bounds.ceiling) == (Some(floor), ceiling) {
         return Ok(());
     }
     let mut op = common_db::begin(&state.pool).await?;

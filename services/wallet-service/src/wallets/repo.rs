@@ -23,6 +23,7 @@ struct Row {
     held: i64,
     floor: i64,
     ceiling: Option<i64>,
+    intake_ceiling: Option<i64>,
     account_number: Option<String>,
     account_name: Option<String>,
     bank_name: Option<String>,
@@ -46,7 +47,11 @@ impl TryFrom<Row> for Wallet {
             posted: row.posted,
             held: row.held,
             // No wallet may fall without end.
-            bounds: Bounds { floor: Some(row.floor), ceiling: row.ceiling },
+            bounds: Bounds {
+                floor: Some(row.floor),
+                ceiling: row.ceiling,
+                intake_ceiling: row.intake_ceiling,
+            },
         })
     }
 }
@@ -67,8 +72,8 @@ pub(super) async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Wallet>, L
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT w.id, w.user_id, w.currency, w.name, w.is_default, w.created_at, a.status, b.posted, b.held,
-                  b.floor, b.ceiling, v.account_number AS "account_number?", v.account_name AS "account_name?",
-                  v.bank_name AS "bank_name?", v.bank_code AS "bank_code?", v.provider AS "provider?"
+                  b.floor, b.ceiling, b.intake_ceiling, v.account_number AS "account_number?",
+                  v.account_name AS "account_name?", v.bank_name AS "bank_name?", v.bank_code AS "bank_code?", v.provider AS "provider?"
            FROM wallets w
            JOIN accounts a ON a.id = w.id
            JOIN balances b ON b.account_id = w.id
@@ -119,14 +124,6 @@ pub(super) async fn default_in_op(op: &mut Op, user: UserId) -> sqlx::Result<Opt
         .fetch_optional(&mut **op)
         .await?;
     Ok(id.map(WalletId::from))
-}
-
-/// Whoever opens wallets for the same person waits here until this transaction ends.
-pub(super) async fn lock_user_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> {
-    sqlx::query_scalar!("SELECT pg_advisory_xact_lock(1, hashtext($1))", user.to_string())
-        .fetch_one(&mut **op)
-        .await?;
-    Ok(())
 }
 
 /// The last place that is taken; 0, that of the default wallet, is always spoken for.

@@ -1,18 +1,22 @@
 //! Crediting money that came in: the deposit, its posting and the end of its webhook in one database transaction, so
 //! that it is credited once, however often and in however many webhooks the provider tells of it.
+//!
+//! What the wallet may not take waits on the suspense account; `parked` brings there what was above a limit once it fits.
 
-use common_events::Actor;
+use common_events::{Actor, outbox};
 use common_utils::{crash_point, ids::TransactionId};
 use uuid::Uuid;
 
 use super::{
-    entity::{Deposit, Ending, Failure},
+    entity::{Deposit, Ending, Failure, Obstacle},
+    events,
     handle::Stop,
     repo,
     worker::Handling,
 };
 use crate::ledger::{
-    AccountRef, Leg, MAX_DESCRIPTION, Origin, Outcome, PlatformAccount, Posting, PostingType, RefusalCode,
+    AccountRef, LedgerError, Leg, MAX_DESCRIPTION, Origin, Outcome, PlatformAccount, Posting, PostingType,
+    RefusalCode,
 };
 
 /// What an attempt to post came to.
@@ -23,13 +27,21 @@ enum Attempt {
 }
 
 /// Credits the wallet, or the suspense account where the wallet may not take the money: it is at the bank, so it must
-/// be in the books.
-pub(super) async fn credit(handling: &Handling, webhook: Uuid, deposit: &Deposit) -> Result<Ending, Stop> {
-    let refused = match attempt(handling, webhook, deposit, None).await? {
-        Attempt::Ended(ending) => return Ok(ending),
-        Attempt::Refused(code) => code,
+/// be in the books. `obstacle` is what is known before the ledger is asked.
+pub(super) async fn credit(
+    handling: &Handling,
+    webhook: Uuid,
+    deposit: &Deposit,
+    obstacle: Option<Obstacle>,
+) -> Result<Ending, Stop> {
+    let obstacle = match obstacle {
+        Some(obstacle) => obstacle,
+        None => match attempt(handling, webhook, deposit, None).await? {
+            Attempt::Ended(ending) => return Ok(ending),
+            Attempt::Refused(code) => Obstacle::Refused(code),
+        },
     };
-    match attempt(handling, webhook, deposit, Some(refused)).await? {
+    match attempt(handling, webhook, deposit, Some(obstacle)).await? {
         Attempt::Ended(ending) => Ok(ending),
         // It will be refused as often as it is tried.
         Attempt::Refused(code) => {
@@ -45,19 +57,28 @@ async fn attempt(
     handling: &Handling,
     webhook: Uuid,
     deposit: &Deposit,
-    refused: Option<RefusalCode>,
+    obstacle: Option<Obstacle>,
 ) -> Result<Attempt, Stop> {
     let id = TransactionId::new();
-    let posting = posting(id, deposit, refused.is_some())?;
+    let settlement = PlatformAccount::ProviderSettlement(deposit.provider.clone());
+    let credit = match obstacle {
+        Some(_) => AccountRef::Platform(PlatformAccount::Suspense),
+        None => AccountRef::Wallet(deposit.wallet_id),
+    };
+    let posting = posting(id, deposit, settlement, credit)?;
     let now = handling.clock.now();
-    let why = refused.map(name);
+    let why = obstacle.map(Obstacle::name);
     let mut op = common_db::begin(&handling.pool).await?;
     let ending = if repo::record_in_op(&mut op, id, deposit, why.as_deref(), now).await? {
         let results = handling.ledger.post_in_op(&mut op, &[posting]).await?;
         if let Some(Outcome::Refused(refusal)) = results.first().map(|result| result.outcome) {
             return Ok(Attempt::Refused(refusal.code));
         }
-        if refused.is_some() { Ending::Suspended } else { Ending::Credited }
+        if let Some(obstacle) = obstacle {
+            let event = events::parked(id, deposit, obstacle, now).map_err(LedgerError::from)?;
+            outbox::publish_in_op(&mut op, &[event]).await.map_err(LedgerError::from)?;
+        }
+        obstacle.map_or(Ending::Credited, Obstacle::ending)
     } else {
         Ending::AlreadyCredited
     };
@@ -68,20 +89,14 @@ async fn attempt(
     Ok(Attempt::Ended(ending))
 }
 
-/// As other services read it, and as it is kept.
-fn name(code: RefusalCode) -> String {
-    let json = serde_json::to_value(code).unwrap_or_default();
-    json.as_str().map_or_else(|| code.to_string(), str::to_owned)
-}
-
-fn posting(id: TransactionId, deposit: &Deposit, suspended: bool) -> Result<Posting, Failure> {
-    let settlement = PlatformAccount::ProviderSettlement(deposit.provider.clone());
-    let credit = if suspended {
-        AccountRef::Platform(PlatformAccount::Suspense)
-    } else {
-        AccountRef::Wallet(deposit.wallet_id)
-    };
-    let leg = Leg { debit: AccountRef::Platform(settlement), credit, amount: deposit.amount };
+/// The deposit as a posting from one of the platform's accounts.
+pub(super) fn posting(
+    id: TransactionId,
+    deposit: &Deposit,
+    from: PlatformAccount,
+    to: AccountRef,
+) -> Result<Posting, Failure> {
+    let leg = Leg { debit: AccountRef::Platform(from), credit: to, amount: deposit.amount };
     let origin = Origin {
         actor: Some(Actor::provider(&deposit.provider)),
         provider_reference: Some(deposit.reference.clone()),
@@ -105,7 +120,7 @@ fn description(sender: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use common_utils::{
-        ids::WalletId,
+        ids::{UserId, WalletId},
         money::{Currency, Money},
     };
 
@@ -115,15 +130,21 @@ mod tests {
         Deposit {
             provider: "providus".to_owned(),
             reference: "R1".to_owned(),
+            user_id: UserId::new(),
             wallet_id: WalletId::new(),
             amount: Money::new(amount, Currency::NGN),
             sender_name: Some(sender.to_owned()),
         }
     }
 
+    fn posted(deposit: &Deposit) -> Result<Posting, Failure> {
+        let to = AccountRef::Wallet(deposit.wallet_id);
+        posting(TransactionId::new(), deposit, PlatformAccount::Suspense, to)
+    }
+
     #[test]
     fn a_long_name_is_cut_by_characters() {
-        let posted = posting(TransactionId::new(), &deposit(1, &"ọ".repeat(200)), false).unwrap();
+        let posted = posted(&deposit(1, &"ọ".repeat(200))).unwrap();
         assert_eq!(posted.description(), format!("Deposit from {}", "ọ".repeat(187)));
         assert_eq!(posted.origin().counterparty_name, Some("ọ".repeat(200)));
         assert_eq!(
@@ -134,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_no_posting_is_a_failure_and_not_tried_again() {
-        let failure = posting(TransactionId::new(), &deposit(0, "Ada"), false).unwrap_err();
+        let failure = posted(&deposit(0, "Ada")).unwrap_err();
         assert_eq!(failure, Failure::NoPosting);
     }
 }

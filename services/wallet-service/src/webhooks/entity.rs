@@ -3,9 +3,12 @@
 //! A webhook is only a hint. Money is credited on the provider's own record, and only where that record, the webhook
 //! and what we know of the account number all say the same.
 
-use common_utils::{ids::WalletId, money::Money};
+use common_utils::{
+    ids::{UserId, WalletId},
+    money::Money,
+};
 
-use crate::providers::ProviderTransaction;
+use crate::{ledger::RefusalCode, providers::ProviderTransaction};
 
 /// A webhook, taken by this worker for the length of its lease.
 #[derive(Debug, Clone)]
@@ -22,8 +25,10 @@ pub(super) struct Received {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Credited,
-    /// The money came in, and the wallet may not take it.
+    /// The money came in, and the wallet may not take it: it is frozen or closed.
     Suspended,
+    /// The same: it is above a limit of the wallet or its owner.
+    AboveLimit,
     /// Another webhook told of the same money.
     AlreadyCredited,
     /// A kind that we do not act on.
@@ -121,6 +126,7 @@ impl Ending {
         match self {
             Self::Credited => "credited",
             Self::Suspended => "suspended",
+            Self::AboveLimit => "above_limit",
             Self::AlreadyCredited => "already_credited",
             Self::UnknownEvent => "unknown_event",
             Self::Failed(failure) => failure.name(),
@@ -130,10 +136,39 @@ impl Ending {
     /// As the table has it.
     pub(super) fn status(self) -> &'static str {
         match self {
-            Self::Credited | Self::Suspended | Self::AlreadyCredited => "handled",
+            Self::Credited | Self::Suspended | Self::AboveLimit | Self::AlreadyCredited => "handled",
             Self::UnknownEvent => "ignored",
             Self::Failed(_) => "failed",
         }
+    }
+}
+
+/// Why a wallet does not take a deposit that is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// More than the owner's tier may take in at once.
+    SingleDeposit,
+    /// The ledger says so.
+    Refused(RefusalCode),
+}
+
+impl Obstacle {
+    /// Those that pass when the limit moves or money goes out.
+    pub(super) const LIMITS: [Self; 2] = [Self::SingleDeposit, Self::Refused(RefusalCode::CeilingExceeded)];
+
+    /// As it is kept with the deposit. The ledger's own are as other services read them.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::SingleDeposit => "single_deposit_exceeded".to_owned(),
+            Self::Refused(code) => {
+                let json = serde_json::to_value(code).unwrap_or_default();
+                json.as_str().map_or_else(|| code.to_string(), str::to_owned)
+            }
+        }
+    }
+
+    pub(super) fn ending(self) -> Ending {
+        if Self::LIMITS.contains(&self) { Ending::AboveLimit } else { Ending::Suspended }
     }
 }
 
@@ -171,8 +206,11 @@ pub(super) struct Claim {
 /// To whom an account number leads here, and as whom its provider knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
+    pub(super) user_id: UserId,
     pub(super) wallet_id: WalletId,
     pub(super) customer_id: String,
+    /// Of the owner, if it was told.
+    pub(super) tier: Option<i16>,
 }
 
 /// Money that came in, believed.
@@ -180,6 +218,7 @@ pub(super) struct Holder {
 pub(super) struct Deposit {
     pub(super) provider: String,
     pub(super) reference: String,
+    pub(super) user_id: UserId,
     pub(super) wallet_id: WalletId,
     pub(super) amount: Money,
     pub(super) sender_name: Option<String>,
@@ -213,6 +252,7 @@ impl Claim {
         Ok(Deposit {
             provider: provider.to_owned(),
             reference: self.reference,
+            user_id: holder.user_id,
             wallet_id: holder.wallet_id,
             amount: record.amount,
             sender_name: record.sender_name,
@@ -261,11 +301,25 @@ mod tests {
 
     #[test]
     fn the_holder_must_be_the_customer_of_the_webhook() {
-        let holder = |customer: &str| Holder { wallet_id: WalletId::new(), customer_id: customer.to_owned() };
+        let holder = |customer: &str| Holder {
+            user_id: UserId::new(),
+            wallet_id: WalletId::new(),
+            customer_id: customer.to_owned(),
+            tier: None,
+        };
         let deposit = claim().into_deposit("providus", record(), &holder("c1")).unwrap();
         assert_eq!((deposit.amount, deposit.reference.as_str()), (naira(15_000), "R1"));
         let other = claim().into_deposit("providus", record(), &holder("c2"));
         assert_eq!(other, Err(Failure::CustomerMismatch));
+    }
+
+    #[test]
+    fn what_is_above_a_limit_is_told_apart_from_what_is_shut() {
+        let of = |obstacle: Obstacle| (obstacle.name(), obstacle.ending());
+        assert_eq!(of(Obstacle::SingleDeposit), ("single_deposit_exceeded".into(), Ending::AboveLimit));
+        let refused = |code| of(Obstacle::Refused(code));
+        assert_eq!(refused(RefusalCode::CeilingExceeded), ("ceiling_exceeded".into(), Ending::AboveLimit));
+        assert_eq!(refused(RefusalCode::WalletFrozen), ("wallet_frozen".into(), Ending::Suspended));
     }
 
     #[test]

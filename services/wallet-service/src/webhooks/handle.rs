@@ -3,12 +3,15 @@
 
 use super::{
     deposit,
-    entity::{Claim, Ending, Failure, Received},
+    entity::{Claim, Ending, Failure, Obstacle, Received},
     error::HandleError,
     repo,
     worker::Handling,
 };
-use crate::providers::{Provider, ProviderError, WebhookMessage};
+use crate::{
+    owners,
+    providers::{Provider, ProviderError, WebhookMessage},
+};
 
 /// Why there is no ending yet.
 #[derive(Debug)]
@@ -65,5 +68,6 @@ async fn funded(
     let holder = repo::holder(&handling.pool, provider.name(), account_number).await?;
     let holder = holder.ok_or(Failure::UnknownAccount)?;
     let deposit = claim.into_deposit(provider.name(), record, &holder)?;
-    deposit::credit(handling, webhook.id, &deposit).await
+    let above = owners::is_above_single_deposit(&handling.config.limits, holder.tier, deposit.amount);
+    deposit::credit(handling, webhook.id, &deposit, above.then_some(Obstacle::SingleDeposit)).await
 }

@@ -22,7 +22,13 @@ pub(super) fn register(providers: impl Iterator<Item = &'static str>) {
     describe_counter!(WEBHOOKS, "Webhooks, at the door and when handled, by outcome.");
     describe_gauge!(OLDEST, "Age of the oldest webhook that has not ended.");
     webhooks(NOBODY, UNKNOWN_PROVIDER).increment(0);
-    let endings = [Ending::Credited, Ending::Suspended, Ending::AlreadyCredited, Ending::UnknownEvent];
+    let endings = [
+        Ending::Credited,
+        Ending::Suspended,
+        Ending::AboveLimit,
+        Ending::AlreadyCredited,
+        Ending::UnknownEvent,
+    ];
     for provider in providers {
         for outcome in [RECEIVED, REPEATED, INVALID_SIGNATURE, POSTPONED] {
             webhooks(provider, outcome).increment(0);

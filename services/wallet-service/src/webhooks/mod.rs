@@ -1,7 +1,8 @@
 //! Webhooks of providers: stored as they came, then handled.
 //!
 //! Order of steps: provider by name → signature over the raw body → stored and committed → 200 → the worker is woken
-//! → it asks the provider for its own record of the movement → compares → credits, once for each reference.
+//! → it asks the provider for its own record of the movement → compares → credits, once for each reference. What the wallet
+//! may not take is kept on the suspense account; what was above a limit is released from there once it fits (`parked/`).
 //!
 //! A body that is not of the contract is stored too and answered 200: its sender is the provider, and sending it
 //! again would not make it better. It ends as `failed`, with an error in log and metrics.
@@ -9,8 +10,10 @@
 mod deposit;
 mod entity;
 mod error;
+mod events;
 mod handle;
 mod metrics;
+pub(crate) mod parked;
 mod repo;
 mod routes;
 mod worker;
@@ -20,6 +23,7 @@ use common_utils::{correlation, http::Problem, ids};
 use sha2::{Digest, Sha256};
 
 pub use entity::Patience;
+pub use parked::Releasing;
 pub(crate) use routes::routes;
 pub use worker::Handling;
 

@@ -106,7 +106,7 @@ pub(super) async fn end_in_op(
     Ok(updated.rows_affected() == 1)
 }
 
-/// To whom this account number leads.
+/// To whom this account number leads, and their tier.
 pub(super) async fn holder(
     pool: &PgPool,
     provider: &str,
@@ -114,10 +114,11 @@ pub(super) async fn holder(
 ) -> sqlx::Result<Option<Holder>> {
     sqlx::query_as!(
         Holder,
-        "SELECT account.wallet_id, customer.customer_id
+        r#"SELECT user_id, account.wallet_id, customer.customer_id, owner.tier AS "tier?"
          FROM virtual_accounts AS account
          JOIN provider_customers AS customer USING (provider, user_id)
-         WHERE account.provider = $1 AND account.account_number = $2 AND account.status = 'active'",
+         LEFT JOIN wallet_owners AS owner USING (user_id)
+         WHERE account.provider = $1 AND account.account_number = $2 AND account.status = 'active'"#,
         provider,
         account_number,
     )

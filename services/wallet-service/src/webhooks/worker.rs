@@ -16,6 +16,7 @@ use super::{
     metrics, repo,
 };
 use crate::{
+    config::Config,
     ledger::Ledger,
     providers::Providers,
     work::{self, Backoff},
@@ -33,6 +34,7 @@ const LEASE: TimeDelta = TimeDelta::seconds(90);
 pub struct Handling {
     pub pool: PgPool,
     pub clock: SharedClock,
+    pub config: Arc<Config>,
     pub ledger: Arc<Ledger>,
     pub providers: Providers,
     pub wake: Arc<Notify>,
@@ -109,8 +111,8 @@ impl Handling {
 
     /// Writes the ending down, where crediting has not done so, and tells of it once.
     async fn end(&self, webhook: &Received, ending: Ending) -> sqlx::Result<()> {
-        let credited = matches!(ending, Ending::Credited | Ending::Suspended | Ending::AlreadyCredited);
-        if !credited {
+        let in_books = [Ending::Credited, Ending::Suspended, Ending::AboveLimit, Ending::AlreadyCredited];
+        if !in_books.contains(&ending) {
             let mut op = common_db::begin(&self.pool).await?;
             let first = repo::end_in_op(&mut op, webhook.id, ending, self.clock.now()).await?;
             op.commit().await?;
@@ -130,6 +132,9 @@ impl Handling {
             }
             Ending::Suspended => {
                 tracing::error!(webhook = %id, provider, "a deposit waits on the suspense account");
+            }
+            Ending::AboveLimit => {
+                tracing::warn!(webhook = %id, provider, "a deposit is above a limit and waits on the suspense account");
             }
             _ => tracing::info!(webhook = %id, provider, outcome, "webhook handled"),
         }

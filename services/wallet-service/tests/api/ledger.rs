@@ -39,7 +39,7 @@ async fn a_refused_posting_does_not_fail_its_neighbours() {
 
 #[tokio::test]
 async fn each_refusal_has_its_code() {
-    let world = World::open().await;
+    let world = World::without_limits().await;
     let (user, ada) = world.person_with(100).await;
     let (_, bola) = world.person_with(i64::MAX - 100).await;
     let suspense = AccountRef::Platform(PlatformAccount::Suspense);

@@ -25,7 +25,8 @@ use program::{Turn, program};
 use proptest::prelude::*;
 use terms::{Account, Id, Order, Party, Status, Time, WALLETS, home, of_wallet};
 use wallet_service::ledger::{
-    AccountId, Bounded, PostingResult, balance_at, set_bounds_in_op, set_status_in_op,
+    AccountId, Bounded, PostingResult, balance_at, set_bounds_in_op, set_intake_ceilings_in_op,
+    set_status_in_op,
 };
 
 use crate::support::World;
@@ -39,11 +40,13 @@ struct Run {
     model: Model,
     now: Time,
     past: Past,
+    /// The last moment of each account.
+    last: BTreeMap<Account, DateTime<Utc>>,
 }
 
 impl Run {
     async fn new() -> Self {
-        let world = World::open().await;
+        let world = World::without_limits().await;
         world.clock.advance(translate::at(0) - world.clock.now());
         let mut wallets = Vec::new();
         for number in 0..WALLETS {
@@ -52,7 +55,7 @@ impl Run {
         }
         // Who does not exist.
         wallets.push(WalletId::new());
-        Self { world, wallets, model: Model::new(), now: 0, past: Past::new() }
+        Self { world, wallets, model: Model::new(), now: 0, past: Past::new(), last: BTreeMap::new() }
     }
 
     async fn turn(&mut self, turn: &Turn) -> Result<(), TestCaseError> {
@@ -68,6 +71,7 @@ impl Run {
             }
             Turn::Status(number, status) => self.set_status(*number, *status).await,
             Turn::Bounds(number, floor, ceiling) => self.set_bounds(*number, *floor, *ceiling).await,
+            Turn::Intake(number, ceiling) => self.set_intake(*number, *ceiling).await,
         }
         self.compare().await
     }
@@ -108,15 +112,33 @@ impl Run {
         self.model.set_bounds(self.now, of_wallet(number), floor, ceiling);
     }
 
+    async fn set_intake(&mut self, number: u8, ceiling: Option<i64>) {
+        let mut op = common_db::begin(&self.world.db.pool).await.unwrap();
+        let account = self.wallets[usize::from(number)].into();
+        set_intake_ceilings_in_op(&mut op, &[(account, ceiling)]).await.unwrap();
+        op.commit().await.unwrap();
+        self.model.set_intake(of_wallet(number), ceiling);
+    }
+
     /// Balances and holds, with those of the model.
+    ///
+    /// Where the clock was set back, an account's last moment may have gone on in this turn before a later one came: what was noted
+    /// of that moment before is then not how it ended.
     async fn compare(&mut self) -> Result<(), TestCaseError> {
         let accounts = self.accounts().await;
+        let now = self.world.clock.now();
         for (place, balance) in &self.model.balances {
             // The platform's accounts are opened when they are first used.
             let kept = accounts.get(place).map_or((0, 0), |(_, posted, held, _)| (*posted, *held));
             let expected = (balance.posted, self.model.held(*place));
             prop_assert_eq!((i128::from(kept.0), i128::from(kept.1)), expected, "{:?}", place);
-            self.past.extend(accounts.get(place).map(|(.., at)| ((*place, *at), kept)));
+            let Some((.., at)) = accounts.get(place) else { continue };
+            self.past.insert((*place, *at), kept);
+            if let Some(before) =
+                self.last.insert(*place, *at).filter(|before| before != at && *before >= now)
+            {
+                self.past.remove(&(*place, before));
+            }
         }
         let holds: Vec<(uuid::Uuid, String, i64)> = sqlx::query_as("SELECT id, status, captured FROM holds")
             .fetch_all(&self.world.db.pool)

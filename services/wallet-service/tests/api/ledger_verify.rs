@@ -3,7 +3,7 @@
 use common_utils::ids::WalletId;
 use wallet_service::ledger::verify::{Check, Report, verify};
 
-use crate::support::{World, transfer};
+use crate::support::{World, command, transfer};
 
 struct Damaged {
     world: World,
@@ -152,16 +152,8 @@ async fn an_account_without_a_balance_is_found() {
 async fn the_command_ends_with_what_it_found() {
     let damaged = unprotected().await;
     let run = async |arguments: &[&str]| {
-        let database = &damaged.world.db.config;
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_wallet-service"));
-        command.args(["ledger", "verify"]).args(arguments).env_clear();
-        command.env("DB_HOST", &database.host).env("DB_PORT", database.port.to_string());
-        command.env("DB_NAME", &database.name).env("DB_USER", &database.user);
-        if let Some(password) = &database.password {
-            command.env("DB_PASSWORD", secrecy::ExposeSecret::expose_secret(password));
-        }
-        let output = command.output().await.unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        let arguments: Vec<&str> = ["ledger", "verify"].iter().chain(arguments).copied().collect();
+        command(&damaged.world.db.config, &arguments).await
     };
     let (status, text) = run(&[]).await;
     assert_eq!(status, Some(0), "{text}");

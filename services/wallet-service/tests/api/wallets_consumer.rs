@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common_events::{
     Actor, EventContext, KafkaConfig, NewEvent,
-    contracts::{EventData, UserRegistered, UserSnapshot, UserVerified},
+    contracts::{EventData, UserRegistered, UserSnapshot, UserUpdated, UserVerified},
     outbox,
     testing::{kafka, no_redis},
 };
@@ -59,6 +59,17 @@ async fn has_wallets(world: &World, user: UserId, count: usize) {
     waited.await.expect("the wallets did not appear in time");
 }
 
+/// Waits until so much may come into the person's first wallet.
+async fn has_ceiling(world: &World, user: UserId, ceiling: i64) {
+    let wallet = wallets_of(world, user).await[0].id;
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while world.intake_ceiling(wallet).await != Some(ceiling) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited.await.expect("the ceiling did not move in time");
+}
+
 fn config(world: &World, kafka: KafkaConfig) -> Config {
     // Redis makes the service faster and is not needed.
     Config { kafka, redis: no_redis(), ..(*world.state.config).clone() }
@@ -88,6 +99,10 @@ async fn a_registered_person_gets_a_wallet_through_kafka() {
     has_wallets(&world, bola, 1).await;
     has_wallets(&world, ada, 1).await;
 
+    has_ceiling(&world, ada, 30_000_000).await;
+    publish(&world, ada, &UserUpdated(UserSnapshot { kyc_tier: 2, ..snapshot(ada) })).await;
+    has_ceiling(&world, ada, 50_000_000).await;
+
     let page = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
     // The tests of this process share the counters, so what they say is left open.
     for series in [
@@ -95,6 +110,7 @@ async fn a_registered_person_gets_a_wallet_through_kafka() {
         r#"wallet_ledger_batch_size_count{service="wallet"}"#,
         r#"wallet_ledger_post_duration_seconds_count{service="wallet"}"#,
         r#"wallet_consumer_messages_total{service="wallet",group="wallet-service",topic="user-events""#,
+        r#"wallet_consumer_messages_total{service="wallet",group="wallet-service-tiers",topic="user-events""#,
     ] {
         assert!(page.contains(series), "{series} is missing in\n{page}");
     }

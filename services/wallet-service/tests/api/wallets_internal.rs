@@ -17,7 +17,7 @@ async fn a_wallet_is_found_by_its_id_and_by_its_owner() {
     let one = world.internal_get(&format!("{PATH}/{naira}")).await;
     let expected = json!({
         "walletId": naira, "userId": user, "currency": "NGN", "name": null, "status": "active",
-        "freeze": null, "floor": 0, "ceiling": null, "isDefault": false, "createdAt": "2026-01-01T12:00:00Z", "accountNumbers": []
+        "freeze": null, "floor": 0, "ceiling": null, "intakeCeiling": 30_000_000, "isDefault": false, "createdAt": "2026-01-01T12:00:00Z", "accountNumbers": []
     });
     assert_eq!(one.body, expected);
     let ids = |body: &Value| -> Vec<WalletId> {

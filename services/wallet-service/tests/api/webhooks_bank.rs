@@ -41,6 +41,8 @@ use wallet_service::{
     work::Backoff,
 };
 
+use crate::support::{tell, tier_event};
+
 const API_KEY: &str = "sk_sandbox_test";
 const WEBHOOK_SECRET: &str = "whsec-test";
 const QUICK: Backoff = Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(200) };
@@ -157,6 +159,18 @@ impl Bank {
         Running::start(|stop| handling.run(stop))
     }
 
+    /// A worker that releases deposits once they fit.
+    pub(crate) fn releaser(&self) -> Running {
+        let releasing = self.state.releasing();
+        Running::start(|stop| releasing.run(stop))
+    }
+
+    /// Takes in what identity-service tells of a tier.
+    pub(crate) async fn tell_tier(&self, user: UserId, tier: i16) {
+        let event = tier_event("identity.user.updated", user, tier, self.state.clock.now());
+        tell(&self.state, &[event]).await;
+    }
+
     /// A registered person with an NGN wallet, not verified yet.
     pub(crate) async fn wallet(&self) -> (UserId, WalletId) {
         let (user, wallet) = (UserId::new(), WalletId::new());
@@ -197,7 +211,7 @@ impl Bank {
         issuer.stopped().await;
         let customer =
             self.one("SELECT customer_id FROM provider_customers WHERE user_id = $1", user.uuid()).await;
-        Account { wallet, number, customer }
+        Account { user, wallet, number, customer }
     }
 
     pub(crate) async fn number(&self, wallet: WalletId) -> Option<String> {
@@ -304,6 +318,7 @@ impl Bank {
 
 /// A wallet that money can be sent to.
 pub(crate) struct Account {
+    pub(crate) user: UserId,
     pub(crate) wallet: WalletId,
     pub(crate) number: String,
     pub(crate) customer: String,

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common_db::Op;
 use common_events::Actor;
 use common_utils::{
     correlation, ids,
@@ -32,7 +33,11 @@ use super::{
     metrics,
     repo::{self, Beside, CheckRow},
 };
-use crate::{SERVICE_NAME, kyc::numbers, users};
+use crate::{
+    SERVICE_NAME,
+    kyc::numbers,
+    users::{self, entity::User},
+};
 
 const POLL: Duration = Duration::from_secs(2);
 /// At once.
@@ -81,10 +86,42 @@ impl Cases {
             Ok(claims) => self.judge(case, &claims).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = judged {
+        let Err(error) = judged else { return };
+        if case.attempts < MOST_ATTEMPTS {
             tracing::warn!(%error, "a KYC case could not be decided; trying again");
+            return self.postpone(case).await;
+        }
+        tracing::error!(%error, "a KYC case cannot be decided by the rules; people do");
+        if let Err(error) = self.hand_over(case).await {
+            tracing::error!(%error, "a KYC case could not be handed to reviewers; trying again");
             self.postpone(case).await;
         }
+    }
+
+    /// To the reviewers, whatever could not be read of it.
+    async fn hand_over(&self, case: &Case) -> Result<(), CaseError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let Some((mut case, mut user)) = self.lock_submitted_in_op(&mut op, case).await? else {
+            return Ok(());
+        };
+        let step = case.refer(Reason::ProviderUnavailable, self.clock.now())?;
+        let by = (Actor::service(SERVICE_NAME), Beside::default());
+        self.settle_in_op(&mut op, (&case, &mut user), step, by, None).await?;
+        op.commit().await?;
+        self.settled(&case, step, "rules");
+        Ok(())
+    }
+
+    /// The case and its person, locked; None when the case is not this attempt's any more.
+    async fn lock_submitted_in_op(
+        &self,
+        op: &mut Op,
+        case: &Case,
+    ) -> Result<Option<(Case, User)>, CaseError> {
+        let user = users::repo::find_locked_in_op(op, case.user).await?.ok_or(CaseError::NotFound)?;
+        let locked = repo::find_locked_in_op(op, case.id).await?.ok_or(CaseError::NotFound)?;
+        let ours = locked.status == Status::Submitted && locked.attempts == case.attempts;
+        Ok(ours.then_some((locked, user)))
     }
 
     async fn postpone(&self, case: &Case) {
@@ -99,7 +136,8 @@ impl Cases {
         let claims = self.claims(case).await?;
         let documents = documents::repo::of_cases(&self.pool, &[case.id]).await?;
         let checks = repo::checks(&self.pool, case.id).await?;
-        let on_file = OnFile::of(&numbers::find(&self.pool, case.user).await?);
+        let held = numbers::find(&self.pool, case.user).await?;
+        let on_file = OnFile::of(&held, self.tier_of(case)?, case.opened_at);
         for piece in pieces(case, &claims, &documents) {
             let (kind, id, _) = piece;
             if on_file.has(kind) || checks.iter().any(|check| (check.kind, check.evidence) == (kind, id)) {
@@ -153,25 +191,21 @@ impl Cases {
     async fn judge(&self, case: &Case, claims: &Claims) -> Result<(), CaseError> {
         let proofs = self.proofs(case, claims).await?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, case.user).await?;
-        let mut user = user.ok_or(CaseError::NotFound)?;
-        let locked = repo::find_locked_in_op(&mut op, case.id).await?.ok_or(CaseError::NotFound)?;
-        if locked.status != Status::Submitted || locked.attempts != case.attempts {
+        let Some((mut case, mut user)) = self.lock_submitted_in_op(&mut op, case).await? else {
             return Ok(());
-        }
-        let mut case = locked;
+        };
         let documents = documents::repo::of_cases(&mut *op, &[case.id]).await?;
         let checks = repo::checks(&mut *op, case.id).await?;
         let held = numbers::find(&mut *op, case.user).await?;
-        let on_file = OnFile::of(&held);
+        let on_file = OnFile::of(&held, self.tier_of(&case)?, case.opened_at);
         let pieces = pieces(&case, claims, &documents);
         let evidence: Vec<_> = standings(&pieces, &checks, on_file);
         let verdict = if !user.is_active() {
             Verdict::Reject(Reason::AccountInactive)
         } else if !claims.name(&user) {
             Verdict::Reject(Reason::NamesChanged)
-        } else if proofs.are_other_than(&held) {
-            // Another application of theirs was decided first, about other numbers.
+        } else if self.contradiction(case.user, &proofs, &held)?.is_some() {
+            // Another application of theirs was decided first, about somebody else.
             Verdict::Reject(Reason::IdentityMismatch)
         } else {
             let policy = self.policy_of(&case.country)?;
@@ -213,27 +247,6 @@ impl Cases {
             }
             Verdict::Wait => return Ok(None),
         }))
-    }
-
-    /// Ends cases whose person was asked for more and did not answer in time.
-    pub(crate) async fn expire_unanswered(&self) -> Result<(), CaseError> {
-        for (id, user) in repo::unanswered(&self.pool, MOST, self.clock.now()).await? {
-            let mut op = common_db::begin(&self.pool).await?;
-            let user = users::repo::find_locked_in_op(&mut op, user).await?;
-            let mut user = user.ok_or(CaseError::NotFound)?;
-            let mut case = repo::find_locked_in_op(&mut op, id).await?.ok_or(CaseError::NotFound)?;
-            let now = self.clock.now();
-            // They may have answered meanwhile.
-            if case.answer_by.is_none_or(|until| until > now) {
-                continue;
-            }
-            let step = case.expire(now)?;
-            let by = (Actor::service(SERVICE_NAME), Beside::default());
-            self.settle_in_op(&mut op, (&case, &mut user), step, by, None).await?;
-            op.commit().await?;
-            self.settled(&case, step, "rules");
-        }
-        Ok(())
     }
 }
 

@@ -1,19 +1,32 @@
-//! What an approved case gives: its numbers are the person's from now on, the tier is reached, and holds until its date.
+//! What an approved case gives: its numbers are the person's from now on, the tier is reached, and holds until its date. Numbers that the
+//! person is verified with already, and their date of birth, stay theirs: a case that names others is another person's.
 
 use common_db::Op;
 use common_events::{
     EventContext,
     contracts::{UserUpdated, UserVerified},
 };
+use common_limits::HIGHEST_TIER;
+use common_utils::ids::UserId;
+use zeroize::Zeroizing;
 
 use super::{
-    super::{claims::Claims, numbers, policy::HIGHEST_TIER, validity},
+    super::{
+        claims::Claims,
+        entity::DateOfBirth,
+        numbers::{self, VerifiedBy},
+        validity,
+    },
     Cases,
     entity::Case,
     error::CaseError,
 };
 use crate::{
-    crypto::data_key::{Field, Place},
+    crypto::{
+        data_key::{DataKey, Field, Place},
+        error::PiiError,
+        vault::Vault,
+    },
     users::{self, entity::User},
 };
 
@@ -27,20 +40,33 @@ const REVIEWERS: &str = "reviewers";
 pub(crate) struct Proofs {
     bvn: Option<numbers::Bvn>,
     nin: Option<numbers::Nin>,
-}
-
-impl Proofs {
-    /// Whether a number of the case is another one than the person is verified with.
-    pub(in crate::kyc) fn are_other_than(&self, held: &numbers::Verified) -> bool {
-        let other = |held: &Option<Vec<u8>>, told: Option<&Vec<u8>>| {
-            held.as_ref().zip(told).is_some_and(|(held, told)| held != told)
-        };
-        other(&held.bvn_lookup, self.bvn.as_ref().map(|bvn| &bvn.lookup))
-            || other(&held.nin_lookup, self.nin.as_ref().map(|nin| &nin.lookup))
-    }
+    date_of_birth: DateOfBirth,
+    /// The person's.
+    key: DataKey,
 }
 
 impl Cases {
+    /// The field of what the case names otherwise than the person is verified with.
+    pub(in crate::kyc) fn contradiction(
+        &self,
+        user: UserId,
+        proofs: &Proofs,
+        held: &numbers::Verified,
+    ) -> Result<Option<&'static str>, CaseError> {
+        let other = |held: &Option<Vec<u8>>, told: Option<&Vec<u8>>| {
+            held.as_ref().zip(told).is_some_and(|(held, told)| held != told)
+        };
+        if other(&held.bvn_lookup, proofs.bvn.as_ref().map(|bvn| &bvn.lookup)) {
+            return Ok(Some("bvn"));
+        }
+        if other(&held.nin_lookup, proofs.nin.as_ref().map(|nin| &nin.lookup)) {
+            return Ok(Some("nin"));
+        }
+        let born = born(&self.vault, Some(&proofs.key), user, held)?;
+        let other = born.is_some_and(|born| *born != proofs.date_of_birth.to_string());
+        Ok(other.then_some("dateOfBirth"))
+    }
+
     pub(crate) async fn proofs(&self, case: &Case, claims: &Claims) -> Result<Proofs, CaseError> {
         let (user, key) = (case.user, self.vault.key(case.user).await?);
         let born = claims.date_of_birth.to_string();
@@ -55,9 +81,11 @@ impl Cases {
             Ok::<_, CaseError>(numbers::Nin {
                 lookup: self.vault.lookup(Field::Nin, nin.digits()).to_vec(),
                 sealed: key.seal(&Place::new(user, Field::Nin), nin.digits().as_bytes())?,
+                date_of_birth: key.seal(&Place::new(user, Field::DateOfBirth), born.as_bytes())?,
             })
         });
-        Ok(Proofs { bvn: bvn.transpose()?, nin: nin.transpose()? })
+        let (bvn, nin) = (bvn.transpose()?, nin.transpose()?);
+        Ok(Proofs { bvn, nin, date_of_birth: claims.date_of_birth, key })
     }
 
     /// Whether a number of the case is another person's.
@@ -83,12 +111,13 @@ impl Cases {
         let now = context.now;
         let by_people = context.actor.parts().0 == "staff";
         let provider = if by_people { REVIEWERS } else { self.provider.name() };
+        let by = VerifiedBy { provider, case: case.id, now };
         let mut identified = false;
         if let Some(bvn) = &proofs.bvn {
-            identified = numbers::insert_bvn_in_op(op, user.id, bvn, provider, now).await?;
+            identified = numbers::upsert_bvn_in_op(op, user.id, bvn, by).await?;
         }
         if let Some(nin) = &proofs.nin {
-            numbers::insert_nin_in_op(op, user.id, nin, provider, now).await?;
+            numbers::upsert_nin_in_op(op, user.id, nin, by).await?;
         }
         // What is good for a tier is good for those below.
         let policy = self.policy_of(&case.country)?;
@@ -109,4 +138,15 @@ impl Cases {
         }
         Ok(())
     }
+}
+
+/// The date of birth that the person is verified with.
+pub(in crate::kyc) fn born(
+    vault: &Vault,
+    key: Option<&DataKey>,
+    user: UserId,
+    held: &numbers::Verified,
+) -> Result<Option<Zeroizing<String>>, PiiError> {
+    let place = Place::new(user, Field::DateOfBirth);
+    held.date_of_birth.as_ref().map(|stored| vault.open_text(key, &place, stored)).transpose()
 }

@@ -119,7 +119,7 @@ pub(crate) enum Answer {
     Replayed(SavedResponse),
 }
 
-/// With which numbers a person is verified.
+/// With which numbers a person is verified, recently enough for a tier.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OnFile {
     pub(crate) bvn: bool,
@@ -127,8 +127,14 @@ pub(crate) struct OnFile {
 }
 
 impl OnFile {
-    fn of(verified: &numbers::Verified) -> Self {
-        Self { bvn: verified.bvn_lookup.is_some(), nin: verified.nin_lookup.is_some() }
+    /// A number holds as evidence for as long as a tier that it was given for would hold without being verified anew.
+    fn of(verified: &numbers::Verified, tier: &TierPolicy, at: DateTime<Utc>) -> Self {
+        let holds =
+            |since: DateTime<Utc>| tier.validity.is_none_or(|validity| validity.from(since).remind_at > at);
+        Self {
+            bvn: verified.bvn_verified_at.is_some_and(holds),
+            nin: verified.nin_verified_at.is_some_and(holds),
+        }
     }
 
     pub(crate) fn has(self, kind: EvidenceKind) -> bool {
@@ -161,7 +167,8 @@ impl Cases {
         let due = validity::repo::is_due(&self.pool, id, tier.tier, now).await?;
         require_below(&user, tier, due)?;
         let claims = application.claims(&user);
-        require_claims(tier, &claims, self.held_against(id, &claims).await?)?;
+        let held = self.held_against(id, &claims).await?;
+        require_claims(tier, &claims, OnFile::of(&held, tier, now))?;
         let (case, step) = Case::open(id, policy.country.clone(), tier.tier, now);
         let sealed = self.vault.key(id).await?.seal(&place(&case), &claims.to_bytes()?)?;
 
@@ -175,7 +182,7 @@ impl Cases {
         repo::insert_in_op(&mut op, &case, &sealed).await?;
         let by = Actor::user(id);
         self.record_in_op(&mut op, &case, step, (by, Beside::default()), now).await?;
-        let view = CaseView::of(&case, tier, &[]);
+        let view = CaseView::of(&case, Some(tier), &[]);
         let answer = SavedResponse { status: 201, body: serde_json::to_value(view)? };
         call.save_in_op(&mut op, &answer).await?;
         op.commit().await?;
@@ -198,7 +205,7 @@ impl Cases {
         let mut views = Vec::with_capacity(page.items.len());
         for case in &page.items {
             let own: Vec<_> = documents.iter().filter(|one| one.case == case.id).cloned().collect();
-            views.push(CaseView::of(case, self.tier_of(case)?, &own));
+            views.push(CaseView::of(case, self.tier_of(case).ok(), &own));
         }
         Ok(Page { items: views, next_cursor: page.next_cursor })
     }
@@ -208,20 +215,20 @@ impl Cases {
         let case = repo::find(&self.pool, id).await?.filter(|case| case.user == user);
         let case = case.ok_or(CaseError::NotFound)?;
         let documents = documents::repo::of_cases(&self.pool, &[id]).await?;
-        Ok(CaseView::of(&case, self.tier_of(&case)?, &documents))
+        Ok(CaseView::of(&case, self.tier_of(&case).ok(), &documents))
     }
 
     pub(crate) fn policy_of(&self, country: &str) -> Result<&Policy, CaseError> {
         self.policies.of(country).ok_or_else(|| CaseError::UnknownCountry(country.to_owned()))
     }
 
-    /// Of a case that was opened when the country had the tier.
+    /// Refuses a case that was opened when the country had the tier, where it has it no more.
     pub(crate) fn tier_of(&self, case: &Case) -> Result<&TierPolicy, CaseError> {
         self.policy_of(&case.country)?.tier(case.tier).ok_or(CaseError::UnknownTier(case.tier))
     }
 
     /// What the person is verified with; refuses claims of something else.
-    async fn held_against(&self, id: UserId, claims: &Claims) -> Result<OnFile, CaseError> {
+    async fn held_against(&self, id: UserId, claims: &Claims) -> Result<numbers::Verified, CaseError> {
         let verified = numbers::find(&self.pool, id).await?;
         let other = |stored: &Option<Vec<u8>>, claimed: Option<[u8; 32]>| {
             stored.as_ref().zip(claimed).is_some_and(|(stored, claimed)| *stored != claimed)
@@ -234,15 +241,12 @@ impl Cases {
         if other(&verified.nin_lookup, nin) {
             return Err(CaseError::OtherThanVerified("nin"));
         }
-        if let Some(stored) = &verified.date_of_birth {
-            let key = self.vault.existing_key(id).await?;
-            let place = Place::new(id, Field::DateOfBirth);
-            let born = self.vault.open_text(key.as_ref(), &place, stored)?;
-            if *born != claims.date_of_birth.to_string() {
-                return Err(CaseError::OtherThanVerified("dateOfBirth"));
-            }
+        let key = self.vault.existing_key(id).await?;
+        let born = grant::born(&self.vault, key.as_ref(), id, &verified)?;
+        if born.is_some_and(|born| *born != claims.date_of_birth.to_string()) {
+            return Err(CaseError::OtherThanVerified("dateOfBirth"));
         }
-        Ok(OnFile::of(&verified))
+        Ok(verified)
     }
 
     /// What the person claimed, read with their key.

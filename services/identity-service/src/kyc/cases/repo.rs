@@ -211,7 +211,7 @@ pub(super) async fn postpone(db: impl PgExecutor<'_>, case: &Case, until: DateTi
 }
 
 /// Whose person was asked for more and did not answer in time.
-pub(super) async fn unanswered(
+pub(crate) async fn unanswered(
     db: impl PgExecutor<'_>,
     at_most: i64,
     now: DateTime<Utc>,

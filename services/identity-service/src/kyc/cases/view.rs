@@ -25,7 +25,7 @@ pub(crate) struct CaseView {
     asked_for: Vec<EvidenceKind>,
     /// Until then.
     answer_by: Option<DateTime<Utc>>,
-    /// What a case of this tier takes as documents.
+    /// What a case of this tier takes as documents; nothing where the country has the tier no more.
     takes: Vec<EvidenceKind>,
     documents: Vec<DocumentView>,
     opened_at: DateTime<Utc>,
@@ -47,14 +47,15 @@ pub(crate) struct DocumentView {
 }
 
 impl CaseView {
-    pub(crate) fn of(case: &Case, tier: &TierPolicy, documents: &[Document]) -> Self {
-        let takes = EvidenceKind::ALL.into_iter().filter(|kind| !kind.is_number() && tier.takes(*kind));
+    pub(crate) fn of(case: &Case, tier: Option<&TierPolicy>, documents: &[Document]) -> Self {
+        let fits = |kind: &EvidenceKind| !kind.is_number() && tier.is_some_and(|tier| tier.takes(*kind));
+        let takes = EvidenceKind::ALL.into_iter().filter(fits);
         Self {
             id: case.id.uuid(),
             country: case.country.clone(),
             tier: case.tier,
             status: case.status,
-            reason: case.reason,
+            reason: case.reason.for_the_person(),
             asked_for: case.asked_for.clone(),
             answer_by: case.answer_by,
             takes: takes.collect(),
@@ -62,6 +63,11 @@ impl CaseView {
             opened_at: case.opened_at,
             changed_at: case.changed_at,
         }
+    }
+
+    /// With the reason that was given.
+    pub(crate) fn for_reviewers(case: &Case, tier: Option<&TierPolicy>, documents: &[Document]) -> Self {
+        Self { reason: case.reason, ..Self::of(case, tier, documents) }
     }
 }
 

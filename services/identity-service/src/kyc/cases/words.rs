@@ -141,6 +141,13 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// As the person is told it. That somebody suspects them of fraud they are not told (FATF Recommendation 21, tipping-off).
+    pub(crate) fn for_the_person(self) -> Self {
+        if self == Self::SuspectedFraud { Self::Other } else { self }
+    }
+}
+
 impl FromStr for Reason {
     type Err = Unknown;
 

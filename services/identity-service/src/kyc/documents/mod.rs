@@ -108,8 +108,10 @@ impl Cases {
         if let Some(step) = step {
             self.settle_in_op(&mut op, (&case, &mut owner), step, by, None).await?;
         }
-        let answer =
-            SavedResponse { status: 201, body: serde_json::to_value(CaseView::of(&case, tier, &documents))? };
+        let answer = SavedResponse {
+            status: 201,
+            body: serde_json::to_value(CaseView::of(&case, Some(tier), &documents))?,
+        };
         call.save_in_op(&mut op, &answer).await?;
         op.commit().await?;
         if let Some(step) = step {

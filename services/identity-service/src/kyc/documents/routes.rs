@@ -68,7 +68,7 @@ async fn upload(
     ApiBytes(body): ApiBytes,
 ) -> Result<Response, Problem> {
     let content_type = declared(&headers)?;
-    let content = Zeroizing::new(body.to_vec());
+    let content = Zeroizing::new(Vec::from(body));
     let upload = Upload { case: id, kind: query.kind, content_type, content };
     let known = (id, query.kind, content_type.name(), upload.digest(&state.cases.vault));
     let call = RepeatableCall::read(&headers, caller.id, "kyc.document", &known)?;

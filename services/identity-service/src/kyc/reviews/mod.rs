@@ -91,7 +91,7 @@ impl Cases {
             let open = |note: &Vec<u8>| key.open_text(&cases::note_place(&case, decision.id), note);
             notes.push(decision.note.as_ref().map(open).transpose()?);
         }
-        let needed = self.tier_of(&case)?.approvals;
+        let needed = self.tier_of(&case).ok().map(|tier| tier.approvals);
         self.note_look(&case, None, reviewer).await?;
         Ok(ReviewedCase::of(
             &case,
@@ -168,7 +168,7 @@ impl Cases {
         op.commit().await?;
         self.settled(&case, step, "reviewer");
         let documents = documents::repo::of_cases(&self.pool, &[id]).await?;
-        Ok(CaseView::of(&case, self.tier_of(&case)?, &documents))
+        Ok(CaseView::for_reviewers(&case, self.tier_of(&case).ok(), &documents))
     }
 
     async fn approval(&self, case: &Case) -> Result<(Claims, Proofs), CaseError> {
@@ -191,8 +191,9 @@ impl Cases {
         if !claims.name(user) {
             return Err(CaseError::NamesChanged);
         }
-        if proofs.are_other_than(&numbers::find(&mut **op, case.user).await?) {
-            return Err(CaseError::OtherThanVerified("number"));
+        let held = numbers::find(&mut **op, case.user).await?;
+        if let Some(field) = self.contradiction(case.user, proofs, &held)? {
+            return Err(CaseError::OtherThanVerified(field));
         }
         if self.is_taken_in_op(op, case, proofs).await? { Err(CaseError::NumberTaken) } else { Ok(()) }
     }

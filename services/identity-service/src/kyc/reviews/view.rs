@@ -72,8 +72,8 @@ pub(crate) struct ReviewedCase {
     status: Status,
     reason: Reason,
     review_round: i32,
-    /// Reviewers who have to approve it.
-    approvals_needed: u8,
+    /// Reviewers who have to approve it; null where the country has the tier no more, and nobody can.
+    approvals_needed: Option<u8>,
     /// Who approved it in this round.
     approved_by: Vec<String>,
     claims: ClaimsView,
@@ -146,7 +146,7 @@ impl ReviewedCase {
         documents: &[Document],
         checks: &[CheckRow],
         decisions: impl Iterator<Item = (DecisionRow, Option<Zeroizing<String>>)>,
-        approvals_needed: u8,
+        approvals_needed: Option<u8>,
     ) -> Self {
         let decisions: Vec<_> = decisions.collect();
         let approval = |decision: &DecisionRow| {

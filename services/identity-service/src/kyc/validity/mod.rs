@@ -14,7 +14,7 @@ use common_utils::ids::UserId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cases::{Cases, error::CaseError},
+    cases::{self, Cases, entity::CaseId, error::CaseError, repo::Beside},
     numbers,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Of one round.
-const MOST: i64 = 100;
+const MOST: i64 = 1_000;
 /// Why a tier changed, in its event.
 const EVIDENCE: &str = "expired";
 
@@ -42,9 +42,9 @@ impl Cases {
                 _ = tick.tick() => {}
             }
             let round = async {
-                told("remind people of verifying anew", self.remind().await);
-                told("take back tiers that lapsed", self.lapse().await);
-                told("end cases that nobody answered", self.expire_unanswered().await);
+                self.remind().await;
+                self.lapse().await;
+                self.expire_unanswered().await;
             };
             if shutdown.run_until_cancelled(round).await.is_none() {
                 return;
@@ -52,28 +52,36 @@ impl Cases {
         }
     }
 
-    async fn remind(&self) -> Result<(), CaseError> {
-        for (user, tier) in repo::to_remind(&self.pool, MOST, self.clock.now()).await? {
-            let mut op = common_db::begin(&self.pool).await?;
-            let now = self.clock.now();
-            let user = users::repo::find_locked_in_op(&mut op, user).await?.ok_or(CaseError::NotFound)?;
-            let Some(until) = repo::note_reminder_in_op(&mut op, user.id, tier, now).await? else { continue };
-            // Who is no longer at the tier, or away, is not written to.
-            if user.kyc_tier == tier && user.is_active() {
-                let to = user.trusted_contact(ContactKind::Email);
-                self.notices.write_in_op(&mut op, &[Message::kyc_due(&to, tier, until, now)]).await?;
-            }
-            op.commit().await?;
-            self.notices.wake();
+    async fn remind(&self) {
+        let what = "remind people of verifying anew";
+        let due = repo::to_remind(&self.pool, MOST, self.clock.now()).await;
+        for (user, tier) in due_or_told(what, due.map_err(CaseError::from)) {
+            told(what, user, self.remind_one(user, tier).await);
         }
+    }
+
+    async fn remind_one(&self, user: UserId, tier: i16) -> Result<(), CaseError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let now = self.clock.now();
+        let user = users::repo::find_locked_in_op(&mut op, user).await?.ok_or(CaseError::NotFound)?;
+        let until = repo::note_reminder_in_op(&mut op, user.id, tier, now).await?;
+        let Some(until) = until else { return Ok(()) };
+        // Who is no longer at the tier, or away, is not written to.
+        if user.kyc_tier == tier && user.is_active() {
+            let to = user.trusted_contact(ContactKind::Email);
+            self.notices.write_in_op(&mut op, &[Message::kyc_due(&to, tier, until, now)]).await?;
+        }
+        op.commit().await?;
+        self.notices.wake();
         Ok(())
     }
 
-    async fn lapse(&self) -> Result<(), CaseError> {
-        for user in repo::lapsed(&self.pool, MOST, self.clock.now()).await? {
-            self.lapse_one(user).await?;
+    async fn lapse(&self) {
+        let what = "take back a tier that lapsed";
+        let due = repo::lapsed(&self.pool, MOST, self.clock.now()).await;
+        for user in due_or_told(what, due.map_err(CaseError::from)) {
+            told(what, user, self.lapse_one(user).await);
         }
-        Ok(())
     }
 
     async fn lapse_one(&self, id: UserId) -> Result<(), CaseError> {
@@ -89,18 +97,57 @@ impl Cases {
             users::repo::update_in_op(&mut op, &user, now).await?;
             users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
             users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE, now)).await?;
-            let to = user.trusted_contact(ContactKind::Email);
-            self.notices.write_in_op(&mut op, &[Message::kyc_lapsed(&to, change, now)]).await?;
+            // Who has closed their account, or was erased, is not written to.
+            if user.is_active() {
+                let to = user.trusted_contact(ContactKind::Email);
+                self.notices.write_in_op(&mut op, &[Message::kyc_lapsed(&to, change, now)]).await?;
+            }
             tracing::info!(user_id = %id, old = change.old, new = change.new, "a KYC tier lapsed");
         }
         op.commit().await?;
         self.notices.wake();
         Ok(())
     }
+
+    /// Ends cases whose person was asked for more and did not answer in time.
+    async fn expire_unanswered(&self) {
+        let what = "end a case that nobody answered";
+        let due = cases::repo::unanswered(&self.pool, MOST, self.clock.now()).await;
+        for (case, user) in due_or_told(what, due.map_err(CaseError::from)) {
+            told(what, user, self.expire_one(case, user).await);
+        }
+    }
+
+    async fn expire_one(&self, id: CaseId, user: UserId) -> Result<(), CaseError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let user = users::repo::find_locked_in_op(&mut op, user).await?;
+        let mut user = user.ok_or(CaseError::NotFound)?;
+        let mut case = cases::repo::find_locked_in_op(&mut op, id).await?.ok_or(CaseError::NotFound)?;
+        let now = self.clock.now();
+        // They may have answered meanwhile.
+        if case.answer_by.is_none_or(|until| until > now) {
+            return Ok(());
+        }
+        let step = case.expire(now)?;
+        let by = (Actor::service(SERVICE_NAME), Beside::default());
+        self.settle_in_op(&mut op, (&case, &mut user), step, by, None).await?;
+        op.commit().await?;
+        self.settled(&case, step, "rules");
+        Ok(())
+    }
 }
 
-fn told(what: &str, done: Result<(), CaseError>) {
+/// What is due, or nothing this time.
+fn due_or_told<T>(what: &str, due: Result<Vec<T>, CaseError>) -> Vec<T> {
+    due.unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not look whom to {what}; trying again later");
+        Vec::new()
+    })
+}
+
+/// One person's trouble keeps nobody else waiting.
+fn told(what: &str, user: UserId, done: Result<(), CaseError>) {
     if let Err(error) = done {
-        tracing::warn!(%error, "could not {what}; trying again later");
+        tracing::error!(user_id = %user, %error, "could not {what}; trying again later");
     }
 }

@@ -3,18 +3,18 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use common_auth::CurrentUser;
-use common_utils::http::{Problem, Refused, Routes, routes};
+use common_limits::{Limits, TierLimits};
+use common_utils::{
+    http::{Problem, Refused, Routes, routes},
+    money::Currency,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::repo;
 use crate::{
     app::AppState,
-    kyc::{
-        cases::error::CaseError,
-        evidence::EvidenceKind,
-        policy::{Limits, TierPolicy},
-    },
+    kyc::{cases::error::CaseError, evidence::EvidenceKind, policy::TierPolicy},
 };
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,17 +49,17 @@ struct TierView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = KycLimits)]
 struct LimitsView {
-    #[schema(example = "NGN")]
-    currency: String,
+    #[schema(value_type = String, example = "NGN")]
+    currency: Currency,
     single_deposit: Option<i64>,
     max_balance: Option<i64>,
     daily_outflow: Option<i64>,
 }
 
 impl TierView {
-    fn of(tier: &TierPolicy, currency: &str) -> Self {
-        let Limits { single_deposit, max_balance, daily_outflow } = tier.limits;
-        let currency = currency.to_owned();
+    fn of(tier: &TierPolicy, limits: &Limits) -> Self {
+        let TierLimits { single_deposit, max_balance, daily_outflow } = limits.of(tier.tier);
+        let currency = limits.currency();
         Self {
             tier: tier.tier,
             requires: tier.requires.clone(),
@@ -86,6 +86,6 @@ async fn standing(State(state): State<AppState>, caller: CurrentUser) -> Result<
         tier: user.kyc_tier,
         valid_until: until.map_err(CaseError::from)?,
         country: policy.country.clone(),
-        tiers: policy.tiers.iter().map(|tier| TierView::of(tier, &policy.currency)).collect(),
+        tiers: policy.tiers.iter().map(|tier| TierView::of(tier, &state.limits)).collect(),
     }))
 }

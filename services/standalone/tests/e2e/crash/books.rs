@@ -80,6 +80,7 @@ impl Cluster {
         self.transfers_are_as_told(people, told).await;
         self.postings_are_as_told(people, told).await;
         self.balances_follow(people, told, deposits).await;
+        self.outflow_is_what_has_left().await;
         self.events_are_there_once().await;
         let (clean, report) = self.platform.verify("wallet-service", "ledger");
         assert!(clean, "{report}");
@@ -173,6 +174,26 @@ impl Cluster {
         .await
         .unwrap();
         assert!(sums.is_empty(), "{sums:?} do not sum to zero");
+    }
+
+    /// What is counted against each person's day is the sum of their transfers of that day that have not failed.
+    async fn outflow_is_what_has_left(&self) {
+        let wrong: Vec<String> = sqlx::query_scalar(
+            "SELECT concat_ws(' ', user_id, starts_at, w.moved, sent.amount)
+             FROM (SELECT from_user_id AS user_id, outflow_day AS starts_at, sum(amount) AS amount FROM transactions
+                   WHERE outflow_day IS NOT NULL AND status <> 'failed' GROUP BY from_user_id, outflow_day) sent
+             FULL JOIN (SELECT * FROM outflow_windows WHERE kind = 'daily_outflow') w USING (user_id, starts_at)
+             WHERE COALESCE(w.moved, -1) <> COALESCE(sent.amount, 0)",
+        )
+        .fetch_all(&self.transactions)
+        .await
+        .unwrap();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let counted: i64 = sqlx::query_scalar("SELECT count(*) FROM outflow_windows WHERE moved > 0")
+            .fetch_one(&self.transactions)
+            .await
+            .unwrap();
+        assert!(counted > 0);
     }
 
     /// Of each entry, each status of each transaction, and each person's wallet: exactly one.

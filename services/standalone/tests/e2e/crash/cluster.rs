@@ -76,6 +76,7 @@ impl Cluster {
             // What a dead process has begun is taken over soon.
             ("CALL_TIMEOUT_SECONDS", "2".to_owned()),
             ("TRANSFER_LEASE_SECONDS", "3".to_owned()),
+            ("LIMITS_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/crash/limits.toml").to_owned()),
         ]);
         let mut platform = Deployment::prepare_with(&settings);
         // Not by the gateway: what that protects from is not looked at here.

@@ -60,7 +60,7 @@ pub(in crate::transfers) async fn take_over(
 /// Ends leases early, after a failure that is known. A lease that somebody else has taken since is left alone.
 pub(in crate::transfers) async fn release(
     pool: &PgPool,
-    held: &[Transaction],
+    held: &[&Transaction],
     until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = held.iter().map(|transfer| transfer.id.uuid()).collect();

@@ -1,6 +1,6 @@
 //! Transfers as they begin and as they end, with keys and events: one statement, whatever their number.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use common_db::idempotency::{ClaimColumns, NewClaim};
@@ -9,9 +9,12 @@ use common_utils::ids::TransactionId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::transactions::{
-    Failure, Status, Transaction,
-    columns::{Columns, insert_transactions},
+use crate::{
+    transactions::{
+        Failure, LimitName, OverLimit, Status, Transaction,
+        columns::{Columns, insert_transactions},
+    },
+    transfers::outflow::{Counted, Figures},
 };
 
 /// How a transfer ends.
@@ -36,11 +39,42 @@ impl Settlement {
     }
 }
 
-/// Transfers that begin, and the keys that they claim, in one order.
+/// The ends of a batch as `settle_transfers` takes them.
+#[derive(Debug)]
+struct EndColumns<'a> {
+    ids: Vec<Uuid>,
+    statuses: Vec<&'a str>,
+    codes: Vec<Option<&'a str>>,
+    messages: Vec<Option<&'a str>>,
+    times: Vec<Option<DateTime<Utc>>>,
+    /// Of the ids, those that fail: what they were counted in is locked with what begins.
+    failing: Vec<Uuid>,
+}
+
+impl<'a> EndColumns<'a> {
+    fn of(ends: &'a [Settlement]) -> Self {
+        let word = |pick: fn(&'a Failure) -> &'a str| {
+            ends.iter().map(|end| end.failure.as_ref().map(pick)).collect()
+        };
+        let failing = ends.iter().filter(|end| end.status == Status::Failed);
+        Self {
+            ids: ends.iter().map(|end| end.id.uuid()).collect(),
+            statuses: ends.iter().map(|end| end.status.name()).collect(),
+            codes: word(|failure| &failure.code),
+            messages: word(|failure| &failure.message),
+            times: ends.iter().map(|end| end.completed_at).collect(),
+            failing: failing.map(|end| end.id.uuid()).collect(),
+        }
+    }
+}
+
+/// Transfers that begin, the keys that they claim and where they count, in one order.
 #[derive(Debug)]
 pub(in crate::transfers) struct Begun<'a> {
     pub(in crate::transfers) claims: Vec<NewClaim<'a>>,
     pub(in crate::transfers) transfers: Vec<&'a Transaction>,
+    pub(in crate::transfers) counted: Vec<Counted>,
+    pub(in crate::transfers) figures: &'a Figures,
 }
 
 /// What was written of it.
@@ -48,6 +82,8 @@ pub(in crate::transfers) struct Begun<'a> {
 pub(in crate::transfers) struct Written {
     /// Whose keys were new.
     pub(in crate::transfers) begun: HashSet<Uuid>,
+    /// Of these, what would pass a limit. They have begun only to fail.
+    pub(in crate::transfers) over_limit: HashMap<Uuid, OverLimit>,
     /// Who was still initiated.
     pub(in crate::transfers) ended: HashSet<TransactionId>,
 }
@@ -65,23 +101,30 @@ pub(in crate::transfers) async fn write(
     let events = outbox::Row::of(told.iter().map(|(_, event)| event));
     let columns = Columns::of(&begun.transfers);
     let claims = ClaimColumns::of(&begun.claims);
-    let ids: Vec<Uuid> = ends.iter().map(|end| end.id.uuid()).collect();
-    let statuses: Vec<&str> = ends.iter().map(|end| end.status.name()).collect();
-    let word = |pick: fn(&Failure) -> &str| -> Vec<Option<&str>> {
-        ends.iter().map(|end| end.failure.as_ref().map(pick)).collect()
-    };
-    let (codes, messages) = (word(|failure| &failure.code), word(|failure| &failure.message));
-    let times: Vec<Option<DateTime<Utc>>> = ends.iter().map(|end| end.completed_at).collect();
+    let ends = EndColumns::of(ends);
+    let days: Vec<Option<DateTime<Utc>>> = begun.counted.iter().map(|counted| counted.day).collect();
+    let devices: Vec<Option<DateTime<Utc>>> = begun.counted.iter().map(|counted| counted.device).collect();
     let written = insert_transactions!(
         "WITH fresh AS MATERIALIZED (
-             SELECT * FROM idempotency_claim($19, $20, $21, $22, $23) AS claimed (id)
+             SELECT * FROM claim_transfers($19, $20, $21, $22, $23, $9, $4, $36, $37, $38, $39, $40, $41)
          ), begun AS (",
+        ", outflow_day, outflow_device, over_limit, over_limit_most, over_limit_left",
+        ", fresh.outflow_day, fresh.outflow_device, fresh.over_limit, fresh.over_limit_most, fresh.over_limit_left",
         r#" JOIN fresh USING (id)
          ), ended AS MATERIALIZED (
-             SELECT * FROM settle_transfers($24, $25, $26, $27, $28) AS ended (id)
+             -- After the claims, whose locks come first.
+             SELECT ended.id FROM (SELECT count(*) AS begun FROM fresh) AS claims
+             CROSS JOIN LATERAL settle_transfers(CASE WHEN claims.begun >= 0 THEN $24::uuid[] END, $25, $26, $27, $28)
+                                AS ended (id)
+         ), over AS MATERIALIZED (
+             SELECT ARRAY_AGG(id) AS ids, ARRAY_AGG(over_limit) AS limits, ARRAY_AGG(over_limit_most) AS most,
+                    ARRAY_AGG(over_limit_left) AS rest
+             FROM fresh WHERE over_limit IS NOT NULL
          )
          SELECT (SELECT ARRAY_AGG(id) FROM fresh) AS begun,
                 (SELECT ARRAY_AGG(id) FROM ended) AS ended,
+                (SELECT ids FROM over) AS over_ids, (SELECT limits FROM over) AS over_limits,
+                (SELECT most FROM over) AS over_most, (SELECT rest FROM over) AS over_left,
                 outbox_add($29, ARRAY_AGG(told.event_id), ARRAY_AGG(told.key), ARRAY_AGG(told.type),
                            ARRAY_AGG(told.payload), $35) AS "added?"
          FROM (
@@ -97,11 +140,11 @@ pub(in crate::transfers) async fn write(
         &claims.hashes as &[&[u8]],
         &claims.resources,
         now,
-        &ids,
-        &statuses as &[&str],
-        &codes as &[Option<&str>],
-        &messages as &[Option<&str>],
-        &times as &[Option<DateTime<Utc>>],
+        &ends.ids,
+        &ends.statuses as &[&str],
+        &ends.codes as &[Option<&str>],
+        &ends.messages as &[Option<&str>],
+        &ends.times as &[Option<DateTime<Utc>>],
         events.topic,
         &about,
         &events.ids,
@@ -109,10 +152,37 @@ pub(in crate::transfers) async fn write(
         &events.types as &[&str],
         &events.payloads as &[&str],
         events.created_at,
+        &days as &[Option<DateTime<Utc>>],
+        &devices as &[Option<DateTime<Utc>>],
+        begun.figures.currency.code(),
+        &begun.figures.daily as &[Option<i64>],
+        begun.figures.new_device,
+        &ends.failing,
     );
     let written = written.fetch_one(connection).await?;
+    let over_limit = over_limits(
+        written.over_ids.unwrap_or_default(),
+        &written.over_limits.unwrap_or_default(),
+        written.over_most.unwrap_or_default(),
+        written.over_left.unwrap_or_default(),
+    )?;
     Ok(Written {
         begun: written.begun.unwrap_or_default().into_iter().collect(),
+        over_limit,
         ended: written.ended.unwrap_or_default().into_iter().map(TransactionId::from).collect(),
     })
+}
+
+fn over_limits(
+    ids: Vec<Uuid>,
+    limits: &[String],
+    most: Vec<i64>,
+    left: Vec<i64>,
+) -> sqlx::Result<HashMap<Uuid, OverLimit>> {
+    let one = |((id, limit), (most, left)): ((Uuid, &String), (i64, i64))| {
+        let limit = LimitName::named(limit)
+            .ok_or_else(|| sqlx::Error::Decode(format!("the limit {limit} is not known").into()))?;
+        Ok((id, OverLimit { limit, most, left }))
+    };
+    ids.into_iter().zip(limits).zip(most.into_iter().zip(left)).map(one).collect()
 }

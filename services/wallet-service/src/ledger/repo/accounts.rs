@@ -19,7 +19,7 @@ macro_rules! query_accounts {
             Row,
             r#"SELECT b.account_id AS "account_id!", w.user_id AS "user_id?", b.currency AS "currency!",
                       b.status AS "status!", b.may_overdraw AS "may_overdraw!", b.floor AS "floor!", b.ceiling,
-                      b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
+                      b.intake_ceiling, b.posted AS "posted!", b.held AS "held!", b.entries AS "entries!",
                       b.updated_at AS "updated_at!"
                FROM balances b LEFT JOIN wallets w ON w.id = b.account_id
                WHERE b.account_id = ANY($1)"#
@@ -61,6 +61,7 @@ struct Row {
     may_overdraw: bool,
     floor: i64,
     ceiling: Option<i64>,
+    intake_ceiling: Option<i64>,
     posted: i64,
     held: i64,
     entries: i64,
@@ -76,7 +77,11 @@ impl TryFrom<Row> for Account {
             owner: row.user_id.map(Into::into),
             currency: row.currency.parse().map_err(|error| LedgerError::corrupt(&error))?,
             status: row.status.parse().map_err(|error| LedgerError::corrupt(&error))?,
-            bounds: Bounds { floor: (!row.may_overdraw).then_some(row.floor), ceiling: row.ceiling },
+            bounds: Bounds {
+                floor: (!row.may_overdraw).then_some(row.floor),
+                ceiling: row.ceiling,
+                intake_ceiling: row.intake_ceiling,
+            },
             standing: Standing {
                 posted: row.posted,
                 held: row.held,
@@ -92,17 +97,19 @@ pub async fn open_customer_account_in_op(
     op: &mut Op,
     id: AccountId,
     currency: Currency,
+    intake_ceiling: Option<i64>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "WITH opened AS (
-             INSERT INTO accounts (id, kind, currency, created_at) VALUES ($1, 'customer', $2, $3)
+             INSERT INTO accounts (id, kind, currency, created_at) VALUES ($1, 'customer', $2, $4)
              RETURNING id, currency, may_overdraw
          )
-         INSERT INTO balances (account_id, currency, may_overdraw, updated_at)
-         SELECT id, currency, may_overdraw, $3 FROM opened",
+         INSERT INTO balances (account_id, currency, may_overdraw, intake_ceiling, updated_at)
+         SELECT id, currency, may_overdraw, $3, $4 FROM opened",
         id.uuid(),
         currency.code(),
+        intake_ceiling,
         now,
     )
     .execute(&mut **op)
@@ -207,6 +214,31 @@ pub(in crate::ledger) async fn set_bounds_in_op(
         id.uuid(),
         floor,
         ceiling
+    )
+    .execute(&mut **op)
+    .await?;
+    Ok(())
+}
+
+/// Puts these intake ceilings in force, those of many accounts by one statement. Locks the balances that change, in id order.
+pub async fn set_intake_ceilings_in_op(
+    op: &mut Op,
+    ceilings: &[(AccountId, Option<i64>)],
+) -> sqlx::Result<()> {
+    let (ids, ceilings): (Vec<Uuid>, Vec<Option<i64>>) =
+        ceilings.iter().map(|(id, ceiling)| (id.uuid(), *ceiling)).unzip();
+    sqlx::query!(
+        "WITH locked AS (
+             SELECT b.account_id, new.ceiling
+             FROM UNNEST($1::uuid[], $2::bigint[]) AS new (account_id, ceiling)
+             JOIN balances b USING (account_id)
+             WHERE b.intake_ceiling IS DISTINCT FROM new.ceiling
+             ORDER BY b.account_id FOR UPDATE OF b
+         )
+         UPDATE balances b SET intake_ceiling = locked.ceiling
+         FROM locked WHERE b.account_id = locked.account_id",
+        &ids,
+        &ceilings as &[Option<i64>],
     )
     .execute(&mut **op)
     .await?;

@@ -116,6 +116,7 @@ pub(super) struct BalanceColumns {
     pub statuses: Vec<&'static str>,
     pub floors: Vec<Option<i64>>,
     pub ceilings: Vec<Option<i64>>,
+    pub intake_ceilings: Vec<Option<i64>>,
 }
 
 impl BalanceColumns {
@@ -135,6 +136,7 @@ impl BalanceColumns {
             columns.statuses.push(account.status.name());
             columns.floors.push(account.bounds.floor);
             columns.ceilings.push(account.bounds.ceiling);
+            columns.intake_ceilings.push(account.bounds.intake_ceiling);
         }
         columns
     }

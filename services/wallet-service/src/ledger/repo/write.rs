@@ -62,28 +62,30 @@ async fn write(
                UPDATE balances b
                SET posted = new.posted, held = new.held, entries = new.entries, updated_at = new.updated_at
                FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[],
-                           $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])
+                           $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[],
+                           $12::bigint[])
                     AS new (account_id, posted, held, entries, updated_at, was_posted, was_held, was_entries, status,
-                            floor, ceiling)
+                            floor, ceiling, intake_ceiling)
                WHERE b.account_id = new.account_id
                  AND b.posted = new.was_posted AND b.held = new.was_held AND b.entries = new.was_entries
                  AND b.updated_at <= new.updated_at
                  AND b.status = new.status AND b.ceiling IS NOT DISTINCT FROM new.ceiling
+                 AND b.intake_ceiling IS NOT DISTINCT FROM new.intake_ceiling
                  AND CASE WHEN b.may_overdraw THEN NULL ELSE b.floor END IS NOT DISTINCT FROM new.floor
                RETURNING b.account_id
            ), entered AS (
                INSERT INTO entries (account_id, sequence, id, posting_id, direction, amount, balance_after,
                                     description, posted_at)
-               SELECT * FROM UNNEST($21::uuid[], $22::bigint[], $23::uuid[], $24::uuid[], $25::text[],
-                                    $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[])
+               SELECT * FROM UNNEST($22::uuid[], $23::bigint[], $24::uuid[], $25::uuid[], $26::text[],
+                                    $27::bigint[], $28::bigint[], $29::text[], $30::timestamptz[])
            ), posted AS (
                INSERT INTO postings (id, content_hash, type, outcome, refusal, posted_at, hold_id, takes_back,
                                      group_id)
-               SELECT * FROM UNNEST($12::uuid[], $13::bytea[], $14::text[], $15::text[], $16::jsonb[],
-                                    $17::timestamptz[], $18::uuid[], $19::uuid[], $20::uuid[])
+               SELECT * FROM UNNEST($13::uuid[], $14::bytea[], $15::text[], $16::text[], $17::jsonb[],
+                                    $18::timestamptz[], $19::uuid[], $20::uuid[], $21::uuid[])
            )
            SELECT balances_as_read(count(*), cardinality($1)) AS "checked?",
-                  outbox_add($30, $31, $32, $33, $34, $35) AS "added?"
+                  outbox_add($31, $32, $33, $34, $35, $36) AS "added?"
            FROM changed"#,
         &balances.accounts,
         &balances.posted,
@@ -96,6 +98,7 @@ async fn write(
         &balances.statuses as &[&str],
         &balances.floors as &[Option<i64>],
         &balances.ceilings as &[Option<i64>],
+        &balances.intake_ceilings as &[Option<i64>],
         &postings.ids,
         &postings.hashes as &[&[u8]],
         &postings.kinds as &[&str],

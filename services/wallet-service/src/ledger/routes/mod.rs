@@ -90,7 +90,7 @@ impl From<Refusal> for RefusalBody {
 /// | refusal | when |
 /// | --- | --- |
 /// | `insufficient_funds` | what is available would fall below the account's floor, which is zero if nobody set it |
-/// | `ceiling_exceeded` | more would be posted than the account's ceiling |
+/// | `ceiling_exceeded` | more would be posted than the account's ceiling, or than the tier of the wallet's owner lets come in; what takes a posting back and an `adjustment` are not asked for the tier |
 /// | `overflow` | a balance would not fit into 64 bits |
 /// | `wallet_frozen` | the wallet is frozen in that direction; setting aside and capturing go out, releasing is always allowed |
 /// | `wallet_closed` | the wallet is closed for good |

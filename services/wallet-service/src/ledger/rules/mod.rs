@@ -2,7 +2,8 @@
 //!
 //! 1. Every account that takes part exists, has the currency, is not closed, and not frozen in that direction.
 //! 2. Step by step, the debit of a leg before its credit: an account keeps `posted − held ≥ floor` after each step, not
-//!    only at the end, and `posted ≤ ceiling`; no balance leaves 64 bits.
+//!    only at the end, and `posted ≤ ceiling`; no balance leaves 64 bits. A credit keeps `posted ≤ intake ceiling` too, unless
+//!    the posting takes another one back or is an adjustment: what was a person's own is never kept from them.
 //! 3. What a hold sets aside was available; what is captured was set aside by that hold, which is open.
 //! 4. A posting is taken back by one reversal, or by refunds that together are no more than it took. Never both.
 //! 5. All of a posting or nothing: a refusal leaves no trace in the state.
@@ -22,7 +23,7 @@ use super::{
     account::AccountId,
     book::{Book, Change},
     outcome::Refusal,
-    posting::{Action, Posting},
+    posting::{Action, Posting, PostingType},
 };
 use tally::{Tally, of_leg};
 
@@ -77,7 +78,10 @@ pub(super) fn decide(book: &Book, posting: &Posting, now: DateTime<Utc>) -> Resu
             for leg in legs {
                 steps.extend(of_leg(book, leg)?);
             }
-            let mut tally = Tally::new(book);
+            let mut tally = match posting.kind() {
+                PostingType::Adjustment => Tally::of_correction(book),
+                _ => Tally::new(book),
+            };
             tally.take(&steps)?;
             Ok(tally.movement(now))
         }

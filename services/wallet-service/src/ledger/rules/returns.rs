@@ -70,7 +70,7 @@ fn movement(
     returned: BTreeMap<AccountId, i64>,
     now: DateTime<Utc>,
 ) -> Result<Movement, Refusal> {
-    let mut tally = Tally::new(book);
+    let mut tally = Tally::of_correction(book);
     tally.take(steps)?;
     let mut movement = tally.movement(now);
     movement.change.returned = Some((id, returned));

@@ -13,6 +13,8 @@ use crate::ledger::{
 
 pub(super) struct Tally<'a> {
     book: &'a Book,
+    /// Whether credits are new money to their accounts, as intake ceilings mean it.
+    is_intake: bool,
     /// Of the accounts that were touched so far.
     standings: Vec<(AccountId, Standing)>,
     entries: Vec<NewEntry>,
@@ -20,7 +22,12 @@ pub(super) struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(book: &'a Book) -> Self {
-        Self { book, standings: Vec::with_capacity(2), entries: Vec::with_capacity(2) }
+        Self { book, is_intake: true, standings: Vec::with_capacity(2), entries: Vec::with_capacity(2) }
+    }
+
+    /// Of what is given back or put right.
+    pub(super) fn of_correction(book: &'a Book) -> Self {
+        Self { is_intake: false, ..Self::new(book) }
     }
 
     /// Carries out the steps; the first that may not happen ends it. That an account takes no part is said before what it
@@ -76,7 +83,7 @@ impl<'a> Tally<'a> {
 
     fn credit(&mut self, account: &Account, amount: i64) -> Result<(), Refusal> {
         let posted = self.standing(account).posted.checked_add(amount).ok_or(overflow(account))?;
-        if let Some(ceiling) = account.bounds.ceiling
+        if let Some(ceiling) = self.ceiling(account)
             && posted > ceiling
         {
             return Err(Refusal {
@@ -85,6 +92,12 @@ impl<'a> Tally<'a> {
             });
         }
         self.enter(account, Direction::Credit, amount, posted)
+    }
+
+    /// The lowest that is in force.
+    fn ceiling(&self, account: &Account) -> Option<i64> {
+        let intake = account.bounds.intake_ceiling.filter(|_| self.is_intake);
+        account.bounds.ceiling.into_iter().chain(intake).min()
     }
 
     /// What the whole posting would need, so that somebody who adds just that is not refused for the next leg.

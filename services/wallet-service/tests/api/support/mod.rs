@@ -10,13 +10,13 @@ use axum::{
     body::Body,
     http::{Method, Request, Response, StatusCode, header},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::{
     Claims,
     signing::TokenSigner,
     testing::{self, Callers},
 };
-use common_db::testing::TestDb;
+use common_db::{DbConfig, testing::TestDb};
 use common_events::{Event, EventHandler};
 use common_utils::{
     clock::{Clock, ManualClock, SharedClock},
@@ -32,6 +32,7 @@ use wallet_service::{
     App, AppState, SERVICE, SERVICE_NAME,
     config::Config,
     ledger::{AccountRef, Ledger, Leg, PlatformAccount, Posting, PostingResult, PostingType},
+    owners::TierEvents,
     providers::{self, Providers},
     wallets::UserEvents,
 };
@@ -76,6 +77,16 @@ impl Answer {
 
 impl World {
     pub(crate) async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// For what is about anything but the tiers of owners.
+    pub(crate) async fn without_limits() -> Self {
+        Self::open_with(&[("TIER_LIMITS", "off")]).await
+    }
+
+    /// With these variables in its environment.
+    async fn open_with(values: &[(&str, &str)]) -> Self {
         let db = TestDb::create(SERVICE, &wallet_service::migrations()).await;
         let clock = ManualClock::new("2026-01-01T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
@@ -83,7 +94,8 @@ impl World {
         let keys = tempfile::tempdir().unwrap();
         let services = Callers::of(SERVICE_NAME, keys.path(), &shared);
         let authenticator = testing::authenticator(&signer, services.tokens().unwrap(), &shared);
-        let config = Config::from_env(&Env::from_values(SERVICE, [].into())).unwrap();
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::from_env(&Env::from_values(SERVICE, values.collect())).unwrap();
         let config = Config { database: db.config.clone(), ..config };
         let app = App::new(config, authenticator, Providers::default(), shared).unwrap();
         Self { db, clock, state: app.state().clone(), signer, services, router: app.router(), _keys: keys }
@@ -166,6 +178,21 @@ impl World {
         handler.handle_in_op(&mut op, &event).await.unwrap();
         op.commit().await.unwrap();
         handler.committed(&event).await;
+    }
+
+    /// Takes in what identity-service tells of a tier, as the consumer does.
+    pub(crate) async fn tell_tier(&self, user: UserId, tier: i16) {
+        self.clock.advance(TimeDelta::seconds(1));
+        tell(&self.state, &[tier_event("identity.user.updated", user, tier, self.clock.now())]).await;
+    }
+
+    /// What may come in, up to what.
+    pub(crate) async fn intake_ceiling(&self, wallet: WalletId) -> Option<i64> {
+        sqlx::query_scalar("SELECT intake_ceiling FROM balances WHERE account_id = $1")
+            .bind(wallet.uuid())
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     /// A person with an NGN wallet that holds this much, put in by the platform's owners.
@@ -254,6 +281,19 @@ pub(crate) fn request(method: Method, path: &str, token: &str, body: Option<&Val
     }
 }
 
+/// The service's own command, as an operator runs it: its exit status and what it said.
+pub(crate) async fn command(database: &DbConfig, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_wallet-service"));
+    command.args(arguments).env_clear();
+    command.env("DB_HOST", &database.host).env("DB_PORT", database.port.to_string());
+    command.env("DB_NAME", &database.name).env("DB_USER", &database.user);
+    if let Some(password) = &database.password {
+        command.env("DB_PASSWORD", secrecy::ExposeSecret::expose_secret(password));
+    }
+    let output = command.output().await.unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
 pub(crate) fn of(wallet: WalletId) -> AccountRef {
     AccountRef::Wallet(wallet)
 }
@@ -278,15 +318,33 @@ pub(crate) fn transfer(from: WalletId, to: WalletId, amount: i64) -> Posting {
     posting(vec![leg(of(from), of(to), amount)])
 }
 
-/// An event of identity-service about this person.
+/// Takes in events for what they tell of tiers, as one batch.
+pub(crate) async fn tell(state: &AppState, events: &[Event]) {
+    let handler = TierEvents::new(Arc::clone(&state.config), Arc::clone(&state.limits_moved));
+    let events: Vec<&Event> = events.iter().collect();
+    assert!(events.iter().all(|event| handler.takes(event)));
+    let mut op = common_db::begin(&state.pool).await.unwrap();
+    handler.handle_all_in_op(&mut op, &events).await.unwrap();
+    op.commit().await.unwrap();
+    for event in events {
+        handler.committed(event).await;
+    }
+}
+
+/// An event of identity-service about this person, of whom nothing was verified.
 pub(crate) fn user_event(kind: &str, user: UserId, now: DateTime<Utc>) -> Event {
+    tier_event(kind, user, 0, now)
+}
+
+/// The same of a person who is in this tier.
+pub(crate) fn tier_event(kind: &str, user: UserId, tier: i16, now: DateTime<Utc>) -> Event {
     serde_json::from_value(json!({
         "specversion": "1.0", "id": ids::new_id(), "source": "/identity-service", "type": kind,
         "subject": format!("user/{user}"), "time": now, "datacontenttype": "application/json",
         "dataschema": format!("/schemas/{kind}.v1.json"), "correlationid": "test", "actor": format!("user:{user}"),
         "data": {
             "userId": user, "email": "ada@example.com", "phoneNumber": "+2348031234567", "firstName": "Ada",
-            "lastName": "Obi", "kycTier": 0, "roles": ["user"], "status": "active", "createdAt": now
+            "lastName": "Obi", "kycTier": tier, "roles": ["user"], "status": "active", "createdAt": now
         }
     }))
     .unwrap()

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::ledger::{
     AccountId, Action, Direction,
+    batch::takes_back,
     hold::{Hold, HoldStatus},
 };
 
@@ -58,6 +59,20 @@ pub(super) fn sound(store: &Store) -> Result<(), TestCaseError> {
             prop_assert!(back <= taken, "{} gave back {} of {}", id, back, taken);
             let noted = earlier.returned.get(&account).copied().unwrap_or_default();
             prop_assert_eq!(back, i128::from(noted), "{}", id);
+        }
+    }
+    Ok(())
+}
+
+/// No balance rose above its intake ceiling by one of the entries from this one on, unless by what was given back. Bounds do not
+/// change while entries are made.
+pub(super) fn within_intake(store: &Store, from: usize) -> Result<(), TestCaseError> {
+    for (entry, posting, _) in &store.entries[from..] {
+        let is_return = takes_back(store.postings[posting].action()).is_some();
+        let ceiling = store.accounts[&entry.account].bounds.intake_ceiling;
+        if entry.direction == Direction::Credit && !is_return {
+            let kept = ceiling.is_none_or(|ceiling| entry.balance_after <= ceiling);
+            prop_assert!(kept, "{:?} above {:?}", entry, ceiling);
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use proptest::{prelude::*, sample::Index, strategy::ValueTree, test_runner::Test
 
 use super::*;
 use crate::ledger::{Account, hold::Hold};
-use laws::{chained, same_balances, sound, told};
+use laws::{chained, same_balances, sound, told, within_intake};
 use model::Model;
 use program::{Turn, program};
 use store::{Store, wallet};
@@ -58,6 +58,10 @@ impl Run {
             Turn::Bounds(number, floor, ceiling) => {
                 self.store.set_bounds(of_wallet(*number), *floor, *ceiling);
                 self.model.set_bounds(Time::MIN, of_wallet(*number), *floor, *ceiling);
+            }
+            Turn::Intake(number, ceiling) => {
+                self.store.set_intake(of_wallet(*number), *ceiling);
+                self.model.set_intake(of_wallet(*number), *ceiling);
             }
         }
         (Vec::new(), Vec::new())
@@ -140,8 +144,10 @@ proptest! {
     fn nothing_is_made_or_lost_and_every_bound_is_kept(turns in program()) {
         let mut run = Run::new();
         for turn in &turns {
+            let entries = run.store.entries.len();
             let (results, _) = run.turn(turn);
             sound(&run.store)?;
+            within_intake(&run.store, entries)?;
             in_time(&run, turn, &results)?;
         }
         chained(&run.store)?;

@@ -8,10 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use super::terms::{Account, Coin, Deed, Id, Order, Part, Party, Status, Time, WALLETS, home};
-
-/// The code of a refusal, as other services read it.
-pub(crate) type Code = &'static str;
+use super::terms::{Account, Code, Coin, Deed, Id, Order, Part, Party, Status, Time, WALLETS, home, the};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Balance {
@@ -19,6 +16,8 @@ pub(crate) struct Balance {
     pub status: Status,
     pub floor: Option<i128>,
     pub ceiling: Option<i128>,
+    /// Of what comes in. What goes back passes it.
+    pub intake: Option<i128>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +87,8 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new() -> Self {
-        let balance = |floor| Balance { posted: 0, status: Status::Active, floor, ceiling: None };
+        let balance =
+            |floor| Balance { posted: 0, status: Status::Active, floor, ceiling: None, intake: None };
         let wallets = (0..WALLETS).filter_map(|wallet| Some((Party::Wallet(wallet), home(wallet)?)));
         let mut balances: BTreeMap<_, _> = wallets.map(|account| (account, balance(Some(0)))).collect();
         for coin in [Coin::Ngn, Coin::Usd] {
@@ -133,6 +133,13 @@ impl Model {
         if balance.posted - held >= floor && ceiling.is_none_or(|ceiling| balance.posted <= ceiling) {
             (balance.floor, balance.ceiling) = (Some(floor), ceiling);
             self.expire(now, Some(&BTreeSet::from([account])));
+        }
+    }
+
+    /// Whatever the account holds.
+    pub(crate) fn set_intake(&mut self, account: Account, ceiling: Option<i64>) {
+        if let Some(balance) = self.balances.get_mut(&account) {
+            balance.intake = ceiling.map(i128::from);
         }
     }
 
@@ -355,7 +362,8 @@ impl Model {
             if *amount < 0 && balance.floor.is_some_and(|floor| balance.posted - held < floor) {
                 return Err("insufficient_funds");
             }
-            if *amount > 0 && balance.ceiling.is_some_and(|ceiling| balance.posted > ceiling) {
+            let ceiling = balance.ceiling.into_iter().chain(balance.intake.filter(|_| !is_return)).min();
+            if *amount > 0 && ceiling.is_some_and(|ceiling| balance.posted > ceiling) {
                 return Err("ceiling_exceeded");
             }
         }
@@ -371,18 +379,6 @@ impl Model {
             Status::FrozenIn if step.amount > 0 => Err("wallet_frozen"),
             _ => Ok(()),
         }
-    }
-}
-
-/// The account that is meant, if it is in this currency.
-fn the(party: Party, coin: Coin) -> Result<Account, Code> {
-    match party {
-        Party::Wallet(wallet) => match home(wallet) {
-            None => Err("account_not_found"),
-            Some(home) if home != coin => Err("currency_mismatch"),
-            Some(home) => Ok((party, home)),
-        },
-        _ => Ok((party, coin)),
     }
 }
 

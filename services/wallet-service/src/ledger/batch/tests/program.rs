@@ -18,6 +18,8 @@ pub(crate) enum Turn {
     Sweep,
     Status(u8, Status),
     Bounds(u8, i64, Option<i64>),
+    /// How much may come in, by the tier of the owner.
+    Intake(u8, Option<i64>),
 }
 
 /// A turn before its orders have ids and what they name is known.
@@ -84,6 +86,8 @@ fn draft() -> impl Strategy<Value = Draft> {
         2 => (0..WALLETS, status).prop_map(|(who, status)| Draft::Other(Turn::Status(who, status))),
         2 => (0..WALLETS, floor, ceiling)
             .prop_map(|(who, floor, ceiling)| Draft::Other(Turn::Bounds(who, floor, ceiling))),
+        2 => (0..WALLETS, prop::option::of(0..2_000_i64))
+            .prop_map(|(who, ceiling)| Draft::Other(Turn::Intake(who, ceiling))),
     ]
 }
 
@@ -241,6 +245,7 @@ impl Composer {
             Turn::Bounds(number, floor, ceiling) => {
                 self.model.set_bounds(Time::MIN, of_wallet(*number), *floor, *ceiling);
             }
+            Turn::Intake(number, ceiling) => self.model.set_intake(of_wallet(*number), *ceiling),
         }
         turn
     }

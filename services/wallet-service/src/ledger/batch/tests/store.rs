@@ -151,7 +151,13 @@ impl Store {
         let Some(account) = self.accounts.get_mut(&account_id(account)) else { return };
         let Standing { posted, held, .. } = account.standing;
         if posted - held >= floor && ceiling.is_none_or(|ceiling| posted <= ceiling) {
-            account.bounds = Bounds { floor: Some(floor), ceiling };
+            account.bounds = Bounds { floor: Some(floor), ceiling, ..account.bounds };
+        }
+    }
+
+    pub(super) fn set_intake(&mut self, account: terms::Account, ceiling: Option<i64>) {
+        if let Some(account) = self.accounts.get_mut(&account_id(account)) {
+            account.bounds.intake_ceiling = ceiling;
         }
     }
 

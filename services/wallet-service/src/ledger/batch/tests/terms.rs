@@ -35,6 +35,21 @@ pub(crate) fn home(wallet: u8) -> Option<Coin> {
 /// A wallet has one account, the platform one in each currency.
 pub(crate) type Account = (Party, Coin);
 
+/// The code of a refusal, as other services read it.
+pub(crate) type Code = &'static str;
+
+/// The account that is meant, if it is in this currency.
+pub(crate) fn the(party: Party, coin: Coin) -> Result<Account, Code> {
+    match party {
+        Party::Wallet(wallet) => match home(wallet) {
+            None => Err("account_not_found"),
+            Some(home) if home != coin => Err("currency_mismatch"),
+            Some(home) => Ok((party, home)),
+        },
+        _ => Ok((party, coin)),
+    }
+}
+
 /// # Panics
 /// Where there is no such wallet.
 pub(crate) fn of_wallet(number: u8) -> Account {

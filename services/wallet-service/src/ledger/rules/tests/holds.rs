@@ -64,7 +64,7 @@ fn a_hold_is_refused_where_money_may_not_leave() {
         let expected = code.map_or(Ok(()), |code| Err((code, ada.wallet(), None)));
         assert_eq!(outcomes(&mut book(&[&ada]), &[&hold(&ada, 1)]), [expected]);
     }
-    let reserve = Account { bounds: Bounds { floor: Some(100), ceiling: None }, ..account(100, 0) };
+    let reserve = Account { bounds: Bounds { floor: Some(100), ..Bounds::ZERO }, ..account(100, 0) };
     let lacks = Err((RefusalCode::InsufficientFunds, reserve.wallet(), Some(1)));
     assert_eq!(outcomes(&mut book(&[&reserve]), &[&hold(&reserve, 1)]), [lacks]);
     let nobody = account(100, 0);
@@ -79,7 +79,7 @@ fn a_hold_is_refused_where_money_may_not_leave() {
 #[test]
 fn holds_stay_within_64_bits() {
     let ada = account(i64::MAX, i64::MAX - 1);
-    let deep = Account { bounds: Bounds { floor: Some(i64::MIN), ceiling: None }, ..account(0, i64::MAX) };
+    let deep = Account { bounds: Bounds { floor: Some(i64::MIN), ..Bounds::ZERO }, ..account(0, i64::MAX) };
     let mut book = book(&[&ada, &deep]);
     let overflows = Err((RefusalCode::Overflow, deep.wallet(), None));
     assert_eq!(outcomes(&mut book, &[&hold(&ada, 1), &hold(&deep, 1)]), [Ok(()), overflows]);
@@ -150,7 +150,7 @@ fn what_is_released_is_available_again_frozen_or_not() {
 fn who_receives_a_capture_must_be_able_to() {
     let (ada, fees) = (account(100, 0), bank(0));
     let frozen = Account { status: AccountStatus::Frozen(Freeze::In), ..account(0, 0) };
-    let full = Account { bounds: Bounds { floor: Some(0), ceiling: Some(10) }, ..account(5, 0) };
+    let full = Account { bounds: Bounds { ceiling: Some(10), ..Bounds::ZERO }, ..account(5, 0) };
     let dollars = Account { currency: Currency::USD, ..account(0, 0) };
     let nobody = account(0, 0);
     let mut book = book(&[&ada, &fees, &frozen, &full, &dollars]);

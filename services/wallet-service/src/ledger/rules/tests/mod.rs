@@ -167,7 +167,7 @@ fn a_floor_below_zero_is_credit_and_one_above_it_a_reserve() {
     for (floor, posted, held, most) in
         [(-100, 0, 0, 100), (-100, -60, 0, 40), (-100, 50, 30, 120), (20, 100, 50, 30)]
     {
-        let bounds = Bounds { floor: Some(floor), ceiling: None };
+        let bounds = Bounds { floor: Some(floor), ..Bounds::ZERO };
         let ada = Account { bounds, ..account(posted, held) };
         assert!(decided(&[&ada, &bola], vec![leg(&ada, &bola, most)]).is_ok());
         let refused = decided(&[&ada, &bola], vec![leg(&ada, &bola, most + 7)]);
@@ -179,7 +179,7 @@ fn a_floor_below_zero_is_credit_and_one_above_it_a_reserve() {
 fn nothing_rises_above_its_ceiling_not_even_for_a_moment() {
     let bola = account(i64::MAX, 0);
     for (ceiling, posted) in [(100, 40), (0, -60), (i64::MAX, i64::MAX - 60)] {
-        let bounds = Bounds { floor: Some(i64::MIN), ceiling: Some(ceiling) };
+        let bounds = Bounds { floor: Some(i64::MIN), ceiling: Some(ceiling), ..Bounds::ZERO };
         let ada = Account { bounds, ..account(posted, 0) };
         assert!(decided(&[&ada, &bola], vec![leg(&bola, &ada, 60)]).is_ok());
         let refused = decided(&[&ada, &bola], vec![leg(&bola, &ada, 61), leg(&ada, &bola, 50)]);
@@ -187,12 +187,45 @@ fn nothing_rises_above_its_ceiling_not_even_for_a_moment() {
         assert_eq!(refused, Err((code, ada.wallet(), (ceiling != i64::MAX).then_some(1))));
     }
     // Above a ceiling that was lowered, money may still leave.
-    let bounds = Bounds { floor: Some(0), ceiling: Some(10) };
+    let bounds = Bounds { ceiling: Some(10), ..Bounds::ZERO };
     let full = Account { bounds, ..account(100, 0) };
     let poor = account(0, 0);
     assert!(decided(&[&full, &poor], vec![leg(&full, &poor, 1)]).is_ok());
     let refused = decided(&[&full, &poor], vec![leg(&full, &poor, 1), leg(&poor, &full, 1)]);
     assert_eq!(refused, Err((RefusalCode::CeilingExceeded, full.wallet(), Some(90))));
+}
+
+#[test]
+fn an_intake_ceiling_below_the_balance_keeps_new_money_out_and_nothing_else() {
+    let low = Bounds { intake_ceiling: Some(100), ..Bounds::ZERO };
+    let bola = account(1_000, 0);
+    let above = Account { bounds: low, ..account(250, 0) };
+    let below = Account { bounds: low, ..account(40, 0) };
+    assert!(decided(&[&above, &bola], vec![leg(&above, &bola, 250)]).is_ok());
+    let refused = decided(&[&above, &bola], vec![leg(&bola, &above, 1)]);
+    assert_eq!(refused, Err((RefusalCode::CeilingExceeded, above.wallet(), Some(151))));
+    // To the last unit, and no further.
+    assert!(decided(&[&below, &bola], vec![leg(&bola, &below, 60)]).is_ok());
+    let refused = decided(&[&below, &bola], vec![leg(&bola, &below, 61)]);
+    assert_eq!(refused, Err((RefusalCode::CeilingExceeded, below.wallet(), Some(1))));
+    // The ceiling of the two that is lower counts.
+    let bounds = Bounds { ceiling: Some(90), ..low };
+    let both = Account { bounds, ..account(40, 0) };
+    let refused = decided(&[&both, &bola], vec![leg(&bola, &both, 60)]);
+    assert_eq!(refused, Err((RefusalCode::CeilingExceeded, both.wallet(), Some(10))));
+}
+
+#[test]
+fn an_adjustment_passes_an_intake_ceiling_but_no_other_bound() {
+    let adjust = |bounds| {
+        let (ada, bola) = (Account { bounds, ..account(40, 0) }, account(1_000, 0));
+        let legs = vec![leg(&bola, &ada, 61)];
+        let posting = Posting::new(TransactionId::new(), PostingType::Adjustment, "", legs).unwrap();
+        decide(&book(&[&ada, &bola]), &posting, noon()).map(|_| ()).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(adjust(Bounds { intake_ceiling: Some(100), ..Bounds::ZERO }), Ok(()));
+    let bounds = Bounds { ceiling: Some(100), intake_ceiling: None, ..Bounds::ZERO };
+    assert_eq!(adjust(bounds), Err(RefusalCode::CeilingExceeded));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn who_gives_back_must_have_it_and_must_take_part() {
 
 #[test]
 fn a_payer_who_may_take_no_money_gets_none_back() {
-    let bounds = Bounds { floor: Some(0), ceiling: Some(100) };
+    let bounds = Bounds { ceiling: Some(100), ..Bounds::ZERO };
     let (ada, bola) = (Account { bounds, ..account(100, 0) }, account(100, 0));
     let mut book = book(&[&ada, &bola]);
     let paid = transfer(vec![leg(&ada, &bola, 50)]);
@@ -121,6 +121,26 @@ fn a_payer_who_may_take_no_money_gets_none_back() {
         &refund(&paid, vec![share(&bola, 20)]),
     ];
     assert_eq!(outcomes(&mut book, &list), [Ok(()), Ok(()), full(30), full(1), Ok(())]);
+}
+
+#[test]
+fn what_was_paid_goes_back_past_an_intake_ceiling() {
+    let bounds = Bounds { intake_ceiling: Some(100), ..Bounds::ZERO };
+    let (ada, bola) = (Account { bounds, ..account(100, 0) }, account(100, 0));
+    let mut book = book(&[&ada, &bola]);
+    let (one, other) = (transfer(vec![leg(&ada, &bola, 50)]), transfer(vec![leg(&ada, &bola, 20)]));
+    let gift = transfer(vec![leg(&bola, &ada, 70)]);
+    let full = Err((RefusalCode::CeilingExceeded, ada.wallet(), Some(1)));
+    let list = [
+        &one,
+        &other,
+        &gift,
+        &transfer(vec![leg(&bola, &ada, 1)]),
+        &reverse(&one),
+        &refund(&other, vec![share(&bola, 20)]),
+    ];
+    assert_eq!(outcomes(&mut book, &list), [Ok(()), Ok(()), Ok(()), full, Ok(()), Ok(())]);
+    assert_eq!(stands(&book, &ada).0, 170);
 }
 
 #[test]
