@@ -21,7 +21,7 @@ async fn an_account_that_its_owner_closed_lets_nobody_in() {
     let login = json!({ "identifier": person.email, "password": PASSWORD });
     assert_eq!(world.post("/login", &login).await.code(), refusal(403, "forbidden"));
     assert_eq!(world.refresh(&person.refresh).await.code(), refusal(401, "unauthenticated"));
-    assert!(mailbox.newest(&person.email, 2).await.contains("was deactivated"));
+    mailbox.told(&person.email, 2, "was deactivated").await;
     assert_eq!(world.events("identity.session.ended").await[0]["data"]["reason"], "deactivated");
     for kind in ["identity.user.deactivated", "identity.user.updated"] {
         let events = world.events(kind).await;

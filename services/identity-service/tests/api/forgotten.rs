@@ -33,7 +33,7 @@ async fn who_forgot_resets_with_the_token_and_is_signed_out_everywhere() {
     assert_eq!(log_in(&world, &person, PASSWORD).await.status, 401);
     assert_eq!(log_in(&world, &person, NEW).await.status, 200);
     assert_eq!(reset(&world, &token, PASSWORD).await.code(), refusal(422, "invalid_reset_token"), "once");
-    assert!(mailbox.newest(&person.email, 3).await.contains("Your password was changed"));
+    mailbox.told(&person.email, 3, "Your password was changed").await;
     let events = world.events("identity.user.password_changed").await;
     assert_eq!((events.len(), &events[0]["data"]["reason"]), (1, &json!("reset")));
 }

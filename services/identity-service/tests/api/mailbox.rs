@@ -49,29 +49,38 @@ impl Mailbox {
         body["items"].as_array().unwrap().clone()
     }
 
-    /// The text of the newest message, once there are so many.
-    pub(crate) async fn newest(&self, to: &str, count: usize) -> String {
+    /// The newest text that says `part`, once there are so many messages. What is written in one moment is carried side by side, so
+    /// it may arrive in any order.
+    pub(crate) async fn told(&self, to: &str, count: usize, part: &str) -> String {
+        self.find(to, count, |text| text.contains(part)).await
+    }
+
+    /// The newest code, once there are so many messages.
+    pub(crate) async fn code(&self, to: &str, count: usize) -> String {
+        self.find(to, count, |text| begins_with_code(text).is_some()).await[..6].to_owned()
+    }
+
+    /// The newest token of a forgotten password, once there are so many messages.
+    pub(crate) async fn token(&self, to: &str, count: usize) -> String {
+        let text = self.told(to, count, "set it with: ").await;
+        text.split_once("set it with: ").unwrap().1.split_whitespace().next().unwrap().to_owned()
+    }
+
+    async fn find(&self, to: &str, count: usize, matches: impl Fn(&str) -> bool) -> String {
         let messages = until(&format!("message {count} to {to}"), async || {
             Some(self.messages(to).await).filter(|messages| messages.len() >= count)
         })
         .await;
         assert_eq!(messages.len(), count, "{messages:?}");
-        messages[0]["body"].as_str().unwrap().to_owned()
+        let mut texts = messages.iter().map(|message| message["body"].as_str().unwrap());
+        texts.find(|text| matches(text)).unwrap_or_else(|| panic!("not among {messages:?}")).to_owned()
     }
+}
 
-    /// The code in the newest message, once there are so many.
-    pub(crate) async fn code(&self, to: &str, count: usize) -> String {
-        let text = self.newest(to, count).await;
-        let code = text.split_whitespace().next().unwrap().to_owned();
-        assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
-        code
-    }
-
-    /// The token in the newest message, once there are so many.
-    pub(crate) async fn token(&self, to: &str, count: usize) -> String {
-        let text = self.newest(to, count).await;
-        text.split_once("set it with: ").unwrap().1.split_whitespace().next().unwrap().to_owned()
-    }
+fn begins_with_code(text: &str) -> Option<&str> {
+    text.split_whitespace()
+        .next()
+        .filter(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Another code of six digits.

@@ -292,7 +292,7 @@ async fn a_recovery_code_signs_in_once_and_its_owner_is_told() {
     let enrolled = world.get("/api/v1/identity/mfa", Some(&person.access)).await;
     assert_eq!(enrolled.body["recoveryCodesLeft"], 9);
     // After the code of registration and the notice of the app.
-    assert!(mailbox.newest(&person.email, 3).await.contains("recovery codes was used; 9 are left"));
+    mailbox.told(&person.email, 3, "recovery codes was used; 9 are left").await;
 }
 
 /// An account that was closed meanwhile lets nobody in.

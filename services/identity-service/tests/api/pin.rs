@@ -38,7 +38,7 @@ async fn with_pin(world: &World, index: u32) -> Person {
 async fn a_pin_is_set_with_the_password_and_approves() {
     let (world, mailbox) = mailbox::world().await;
     let person = with_pin(&world, 1).await;
-    assert!(mailbox.newest(&person.email, 2).await.contains("new transaction PIN"));
+    mailbox.told(&person.email, 2, "new transaction PIN").await;
     world.advance(600);
     for given in [
         give(&world, &person.access, PIN).await,
@@ -81,7 +81,7 @@ async fn five_wrong_ones_lock_it_and_the_password_sets_another() {
     ] {
         assert_eq!(refused.code(), refusal(403, "pin_locked"));
     }
-    assert!(mailbox.newest(&person.email, 3).await.contains("PIN is locked"));
+    mailbox.told(&person.email, 3, "PIN is locked").await;
     let events = world.events("identity.user.pin_locked").await;
     let told = json!({ "userId": person.id, "lockedAt": "2026-03-01T12:00:00Z" });
     assert_eq!((events.len(), &events[0]["data"]), (1, &told));
@@ -125,7 +125,7 @@ async fn who_knows_it_changes_it() {
     let weak = change(&world, &person.access, PIN, "1234").await;
     assert_eq!(weak.problem(), invalid("newPin", "weak_pin"));
     assert_eq!(change(&world, &person.access, PIN, NEW_PIN).await.status, 204);
-    assert!(mailbox.newest(&person.email, 3).await.contains("new transaction PIN"));
+    mailbox.told(&person.email, 3, "new transaction PIN").await;
     assert_eq!(give(&world, &person.access, PIN).await.problem(), invalid("pin", "wrong_pin"));
     assert_eq!(give(&world, &person.access, NEW_PIN).await.status, 200);
 }

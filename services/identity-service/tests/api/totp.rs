@@ -56,7 +56,7 @@ async fn an_app_is_begun_confirmed_and_asked_for() {
     });
     assert_eq!(mfa(&world, &access).await, expected);
     challenged(&world, &person).await;
-    assert!(mailbox.newest(&person.email, 2).await.contains("sign in with: an authenticator app"));
+    mailbox.told(&person.email, 2, "sign in with: an authenticator app").await;
     let events = world.events("identity.user.factor_added").await;
     let told = json!({ "userId": person.id, "factor": "totp", "changedAt": "2026-03-01T12:00:00Z" });
     assert_eq!((events.len(), &events[0]["data"]), (1, &told));
@@ -179,7 +179,7 @@ async fn removing_takes_the_second_factor_and_ends_it() {
     let person = Person::of(&world.log_in(&person.email, PASSWORD).await);
     let nothing = json!({ "methods": [], "totpSince": null, "recoveryCodesLeft": 0 });
     assert_eq!(mfa(&world, &person.access).await, nothing);
-    assert!(mailbox.newest(&person.email, 3).await.contains("no longer sign in with: an authenticator app"));
+    mailbox.told(&person.email, 3, "no longer sign in with: an authenticator app").await;
     let events = world.events("identity.user.factor_removed").await;
     assert_eq!((events.len(), &events[0]["data"]["factor"]), (1, &json!("totp")));
     // And another one can be added.
@@ -196,7 +196,7 @@ async fn other_recovery_codes_take_the_place_of_those_of_before() {
     let new: Vec<&str> =
         renewed.body["recoveryCodes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
     assert_eq!(new.len(), 10);
-    assert!(mailbox.newest(&person.email, 3).await.contains("new recovery codes"));
+    mailbox.told(&person.email, 3, "new recovery codes").await;
     let challenge = challenged(&world, &person).await;
     for code in &old[..2] {
         let refused = verify(&world, &challenge, "recovery", code).await;
