@@ -81,7 +81,8 @@ struct Rotate {
 
 #[derive(Debug, Args)]
 struct Retire {
-    /// Its name, as `list` shows it.
+    /// Its name, as `list` shows it; it may begin with a `-` (RFC 7638 in base64url).
+    #[arg(allow_hyphen_values = true)]
     kid: String,
 }
 
@@ -167,5 +168,25 @@ pub(crate) async fn keep_fresh(signer: Signer, tokens: Arc<TokenVerifier>, shutd
             }
             Err(error) => tracing::error!(%error, "the keys of access tokens cannot be read"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Action, KeysCommand, Retire, Which};
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        command: KeysCommand,
+    }
+
+    #[test]
+    fn a_key_whose_name_looks_like_an_option_can_be_retired() {
+        let cli = Cli::try_parse_from(["keys", "retire", "-pzM8", "--service", "wallet-service"]).unwrap();
+        assert_eq!(cli.command.service.as_deref(), Some("wallet-service"));
+        assert!(matches!(cli.command.which, Which::Signing(Action::Retire(Retire { kid })) if kid == "-pzM8"));
     }
 }
