@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -34,7 +34,9 @@ use crate::{
     machine,
     meter::Meter,
     options::Options,
-    quiet, report, strangers,
+    quiet, report,
+    signed_in::{Call, SignedIn, Tokens, request},
+    strangers,
     table::{NOTHING, Table, milliseconds, ratio, whole},
 };
 
@@ -62,7 +64,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let about = format!(
         "`×` is the median beside that of a token that is checked anew. The list has {ENDED} ended sessions. Logging in \
          takes {FLOOD} clients of {PEOPLE} people; bare argon2 has the same parameters, and a thread on every core that does nothing else. \
-         `GET /me` has {READERS} clients, over HTTP, from identity-service itself.\n\n{refusals}\n\n{}",
+         What those who are signed in call has {READERS} clients, over HTTP, from identity-service itself; each call is measured in quiet and \
+         beside a flood of its own.\n\n{refusals}\n\n{}",
         strangers::about()
     );
     report::publish(options, "auth", &format!("{machine}\n\n{checks}\n\n{logins}\n\n{about}"))
@@ -114,25 +117,22 @@ async fn logins(options: &Options, service: &Service, meter: &Meter) -> anyhow::
         load::run(service.flood().await?, options.timing(), meter).await
     });
     let flood = flood.await?;
-    let calm = quiet::measure(options, meter, async || {
-        load::run(service.readers().await?, options.timing(), meter).await
-    });
-    let calm = calm.await?;
-    let (beside, disturbed) = tokio::join!(
-        load::run(service.flood().await?, options.timing(), meter),
-        load::run(service.readers().await?, options.timing(), meter),
-    );
-    let (beside, disturbed) = (beside?, disturbed?);
     let mut table = Table::new(&["load", "a second", "p50 ms", "p99 ms", "of the first", "p99, of quiet"]);
-    let quiet_p99 = calm.latencies.p99().as_secs_f64();
-    for (what, measured, first, p99) in [
-        ("bare argon2", &bare, Some(&bare), None),
-        ("logging in", &flood, Some(&bare), None),
-        ("GET /me, quiet", &calm, None, Some(quiet_p99)),
-        ("GET /me beside logging in", &disturbed, None, Some(quiet_p99)),
-        ("logging in beside GET /me", &beside, Some(&bare), None),
-    ] {
-        table.push(row(what, measured, first, p99));
+    table.push(row("bare argon2", &bare, Some(&bare), None));
+    table.push(row("logging in", &flood, Some(&bare), None));
+    for call in Call::ALL {
+        let calm = quiet::measure(options, meter, async || {
+            load::run(service.signed_in(call).await?, options.timing(), meter).await
+        });
+        let calm = calm.await?;
+        let (beside, disturbed) = tokio::join!(
+            load::run(service.flood().await?, options.timing(), meter),
+            load::run(service.signed_in(call).await?, options.timing(), meter),
+        );
+        let (name, quiet_p99) = (call.name(), Some(calm.latencies.p99().as_secs_f64()));
+        table.push(row(&format!("{name}, quiet"), &calm, None, quiet_p99));
+        table.push(row(&format!("{name} beside logging in"), &disturbed?, None, quiet_p99));
+        table.push(row(&format!("logging in beside {name}"), &beside?, Some(&bare), None));
     }
     Ok(table)
 }
@@ -163,7 +163,7 @@ struct Service {
 #[derive(Debug, Clone)]
 struct Person {
     email: String,
-    token: String,
+    tokens: Tokens,
 }
 
 impl Service {
@@ -210,13 +210,16 @@ impl Service {
         Ok(all)
     }
 
-    async fn readers(&self) -> anyhow::Result<Vec<Reader>> {
+    async fn signed_in(&self, call: Call) -> anyhow::Result<Vec<SignedIn>> {
         let mut all = Vec::with_capacity(READERS);
         for person in self.people.iter().take(READERS) {
-            all.push(Reader {
-                connection: Connection::open(self.address).await?,
-                token: person.token.clone(),
-            });
+            // Signed in anew: a refresh token is good for one use.
+            let tokens = if call == Call::Refresh {
+                log_in(self.address, &person.email).await?
+            } else {
+                person.tokens.clone()
+            };
+            all.push(SignedIn::new(self.address, tokens, call).await?);
         }
         Ok(all)
     }
@@ -236,11 +239,17 @@ async fn register(address: SocketAddr, index: usize) -> anyhow::Result<Person> {
     let answer = Connection::open(address).await?.call(&post("register", &body)).await?;
     ensure!(answer.status == 201, "nobody can register: {}", answer.told());
     let said: Value = serde_json::from_slice(&answer.body)?;
-    let token = said["tokens"]["accessToken"].as_str().context("no token")?.to_owned();
+    let tokens = Tokens::of(&said["tokens"])?;
     // Where somebody has signed in before, only their own failures count.
-    let login = Connection::open(address).await?.call(&login(&email)).await?;
-    ensure!(login.status == 200, "nobody can log in: {}", login.told());
-    Ok(Person { email, token })
+    log_in(address, &email).await?;
+    Ok(Person { email, tokens })
+}
+
+async fn log_in(address: SocketAddr, email: &str) -> anyhow::Result<Tokens> {
+    let answer = Connection::open(address).await?.call(&login(email)).await?;
+    ensure!(answer.status == 200, "nobody can log in: {}", answer.told());
+    let said: Value = serde_json::from_slice(&answer.body)?;
+    Tokens::of(&said["tokens"])
 }
 
 fn login(email: &str) -> Vec<u8> {
@@ -248,12 +257,7 @@ fn login(email: &str) -> Vec<u8> {
 }
 
 fn post(path: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
-    let head = format!(
-        "POST /api/v1/identity/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.into_bytes(), body.into_bytes()].concat()
+    request("POST", path, None, body)
 }
 
 /// Argon2 and nothing else: no queue, no turns, the priority of everything.
@@ -285,18 +289,5 @@ impl Caller for Login {
         // Beyond the longest queue they are told to come again.
         ensure!(matches!(answer.status, 200 | 503), "logging in: {}", answer.told());
         Ok(u32::from(answer.status == 200))
-    }
-}
-
-struct Reader {
-    connection: Connection,
-    token: String,
-}
-
-impl Caller for Reader {
-    async fn call(&mut self) -> anyhow::Result<u32> {
-        let answer = self.connection.get("/api/v1/identity/me", &self.token).await?;
-        ensure!(answer.status == 200, "GET /me: {}", answer.told());
-        Ok(1)
     }
 }

@@ -33,6 +33,7 @@ mod report;
 mod scale;
 mod sections;
 mod served;
+mod signed_in;
 mod strangers;
 mod table;
 mod transfers;
