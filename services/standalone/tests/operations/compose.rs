@@ -113,6 +113,9 @@ impl Scalar {
 #[serde(deny_unknown_fields)]
 struct Dependency {
     condition: Condition,
+    /// Whoever waits is started anew when what it waits for is.
+    #[serde(default)]
+    restart: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -256,11 +259,12 @@ fn what_is_mounted_exists() {
 fn what_is_waited_for_can_happen() {
     let compose = compose();
     for (name, service) in &compose.services {
-        for (other, Dependency { condition }) in &service.depends_on {
+        for (other, Dependency { condition, restart }) in &service.depends_on {
             let awaited =
                 compose.services.get(other).unwrap_or_else(|| panic!("{name} waits for nobody: {other}"));
             match condition {
                 Condition::ServiceHealthy => {
+                    assert!(!restart, "{name} survives a restart of {other}");
                     assert!(has_health_check(awaited), "{name}: {other} is never healthy");
                 }
                 Condition::ServiceCompletedSuccessfully => {
@@ -274,6 +278,12 @@ fn what_is_waited_for_can_happen() {
         }
         assert_no_cycle(&compose, name, &mut Vec::new());
     }
+}
+
+/// Kong reads its file once, when it starts.
+#[test]
+fn kong_is_started_anew_with_what_writes_its_file() {
+    assert!(compose().services["kong"].depends_on["kong-config"].restart);
 }
 
 fn has_health_check(service: &Service) -> bool {

@@ -166,6 +166,7 @@ async fn who_was_erased_is_found_by_nothing_they_were_known_by() {
     let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
     platform.publish(&platform.welcome(&ada)).await;
     platform.publish(&platform.welcome(&bola)).await;
+    platform.wait_for_count("directory_users", 2).await;
     platform.wait_for_count("directory_account_numbers", 2).await;
     let ways = [json!({"phoneNumber": bola.person.phone}), json!({"email": bola.person.email})];
     for (index, to) in ways.iter().enumerate() {
