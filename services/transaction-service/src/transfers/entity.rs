@@ -239,7 +239,7 @@ mod tests {
         let to = parties.to.wallet;
         let request = request(Money::new(1, Currency::NGN), &wallet(Currency::NGN));
         let now = DateTime::UNIX_EPOCH;
-        let transaction = initiated(request, parties, String::new(), now, now);
+        let transaction = initiated(request, parties, None, String::new(), now, now);
         let told = |wallet| failure(&transaction, RefusalCode::WalletFrozen, wallet).message;
         assert_eq!(told(Some(to)), "The recipient's wallet is frozen.");
         assert_eq!(told(None), "Your wallet is frozen.");
