@@ -110,6 +110,7 @@ async fn codes_and_proofs_have_10_a_person() {
         "pin/verify",
         "passkeys/step-up/finish",
         "passkeys/register/start",
+        "devices",
         "devices/7/step-up/finish",
         "devices/confirm",
         "api-keys/7/rotate",

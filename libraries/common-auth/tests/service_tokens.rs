@@ -337,7 +337,26 @@ fn the_way_from_the_shared_secret_is_three_steps_with_neighbours_that_understand
         assert_eq!(verified.as_deref() == Some(ADMIN), understood, "{caller} calls {callee}");
     }
     assert!(world.configured(ADMIN, &[("SERVICE_TOKENS", "none")]).is_err());
-    assert!(world.configured(ADMIN, &[("SERVICE_TOKEN_SECRET", "short")]).is_err());
+    let short = [("SERVICE_TOKENS", "shared"), ("SERVICE_TOKEN_SECRET", "short")];
+    assert!(world.configured(ADMIN, &short).is_err());
+}
+
+/// Forgetting a variable neither opens `/internal/v1` to a secret, nor shuts out services of an older release.
+#[test]
+fn a_shared_secret_is_neither_taken_nor_passed_over_unless_that_is_said() {
+    let refused = |world: &World, values: &[(&str, &str)]| {
+        let error = world.configured(WALLET, values).unwrap_err().to_string();
+        assert!(error.contains("SERVICE_TOKENS is not set") && !error.contains(SECRET), "{error}");
+    };
+    let world = World::new();
+    refused(&world, &[("SERVICE_TOKEN_SECRET", SECRET)]);
+    refused(&world, &[("SERVICE_TOKEN_SECRET", SECRET), ("SERVICE_TOKENS", "")]);
+    assert!(world.configured(WALLET, &[]).is_ok(), "there is none, so keys are all there is");
+    fs::write(world.keys.path().join("service_token.secret"), SECRET).unwrap();
+    refused(&world, &[]);
+    for mode in ["own", "both", "shared"] {
+        assert!(world.configured(WALLET, &[("SERVICE_TOKENS", mode)]).is_ok(), "{mode}");
+    }
 }
 
 /// As a release before this one makes and checks them.
@@ -353,7 +372,7 @@ fn an_older_release_is_understood_as_long_as_its_secret_is_there() {
     let claims = json!({ "sub": ADMIN, "aud": "wallet-internal", "iat": iat, "exp": iat + 60 });
     let secret = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &secret).unwrap();
-    let wallet = world.service(WALLET);
+    let wallet = world.configured(WALLET, &[("SERVICE_TOKENS", "shared")]).unwrap();
     assert_eq!(wallet.verify(&token).as_deref(), Some(ADMIN));
     let own = world.configured(WALLET, &[("SERVICE_TOKENS", "own")]).unwrap();
     assert_eq!(own.verify(&token), None);

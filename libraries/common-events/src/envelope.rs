@@ -11,7 +11,8 @@ use crate::contracts::EventData;
 
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-/// Who caused an event, written as `user:{id}`, `staff:{id}`, `service:{name}` or `provider:{name}`.
+/// Who caused an event, written as `user:{id}`, `api_key:{id}` (a machine, that acts for the key's owner), `staff:{id}`, `service:{name}` or
+/// `provider:{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(String);
@@ -19,6 +20,10 @@ pub struct Actor(String);
 impl Actor {
     pub fn user(id: impl Into<Uuid>) -> Self {
         Self(format!("user:{}", id.into()))
+    }
+
+    pub fn api_key(id: impl Into<Uuid>) -> Self {
+        Self(format!("api_key:{}", id.into()))
     }
 
     pub fn staff(id: impl Into<Uuid>) -> Self {

@@ -27,7 +27,8 @@ pub async fn serve(env: &Env, shutdown: CancellationToken) -> anyhow::Result<()>
         None => env.clone(),
     };
     let mut tasks = Tasks::new();
-    let env = twin(&env, &mut tasks, &shutdown).await?;
+    // All services are in this process: none of an older release has to be understood.
+    let env = twin(&env, &mut tasks, &shutdown).await?.with_default("SERVICE_TOKENS", "own");
     ensure_topics(&env, &mut tasks, &shutdown)?;
     let routers = services(&env, &mut tasks, &shutdown).await?;
     front(&env, routers, &mut tasks, &shutdown).await?;

@@ -62,6 +62,7 @@ fn deposit(entry: &EntrySnapshot) -> Transaction {
         over_limit: None,
         correlation_id: correlation::current(),
         traceparent: trace_context::traceparent(),
+        api_key: None,
         leased_until: None,
         created_at: entry.posted_at,
         completed_at: Some(entry.posted_at),

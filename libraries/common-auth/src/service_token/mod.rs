@@ -7,7 +7,8 @@
 //! reads nothing but what that service may read, cannot pose as another.
 //!
 //! A release before this one knew one secret, shared by all (`shared.rs`). [`Mode`] says how a deployment gets from there to here
-//! with both releases running.
+//! with both releases running. The secret opens something only where the operator says so: a service that finds one, and is not told
+//! what it is for, does not start.
 
 mod known;
 mod own;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use self::{known::KnownKeys, own::OwnKeys, shared::SharedSecret};
 
+const VARIABLE: &str = "SERVICE_TOKENS";
 /// Seconds. A token that was read on its way is good for no longer, and to the same service alone.
 const LIFETIME: i64 = 60;
 /// Clocks of two machines may differ by this much (seconds).
@@ -108,11 +110,16 @@ pub fn lifetime() -> TimeDelta {
 impl ServiceTokens {
     /// Those of `service`. Reads `SERVICE_TOKENS`, `SERVICE_KEYS_DIR` and `SERVICE_TOKEN_SECRET`.
     ///
-    /// A deployment that has a shared secret, in the environment or as a file of an older release, goes on with it until it is told
-    /// otherwise; one that has none begins with keys.
+    /// Keys, unless it is told otherwise. Where there is a shared secret, in the environment or as a file of an older release, it has to be
+    /// told: with keys alone the instances of an older release that still run would not be understood, and with the secret whoever takes over
+    /// one service can pose as any other. Neither comes about because a variable was forgotten.
     pub fn from_env(env: &Env, service: &str, clock: SharedClock) -> anyhow::Result<Self> {
-        let there = SharedSecret::is_there(env);
-        let mode = env.parse("SERVICE_TOKENS", if there { Mode::Shared } else { Mode::Own })?;
+        anyhow::ensure!(
+            env.get(VARIABLE).is_some() || !SharedSecret::is_there(env),
+            "a secret of all services is configured, and {VARIABLE} is not set: set it to `shared` while services of an older release \
+             run; otherwise to `own`, and remove the secret (SERVICE_TOKEN_SECRET, or service_token.secret in KEYS_DIR)"
+        );
+        let mode = env.parse(VARIABLE, Mode::Own)?;
         let shared = if mode == Mode::Own { None } else { Some(SharedSecret::from_env(env)?) };
         if shared.is_some() {
             tracing::warn!(

@@ -15,7 +15,7 @@ What the services tell each other, and everybody who reads their topics. This pa
 A message is a CloudEvent 1.0 in structured JSON (`content-type: application/cloudevents+json`), keyed by the id of what it is about:
 the events of one wallet, one person, one transaction lie in one partition, in the order in which they happened. Each is published at
 least once; whoever reads keeps the `id` of what took effect. `correlationid` and `traceparent` tie an event to the call that caused
-it, `actor` says who did (`user:{id}`, `staff:{id}`, `service:{name}`, `provider:{name}`). Amounts are in minor units.
+it, `actor` says who did (`user:{id}`, `api_key:{id}` of a machine, `staff:{id}`, `service:{name}`, `provider:{name}`). Amounts are in minor units.
 
 ";
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::Scopes;
 use common_utils::{id_type, ids::UserId};
+use serde::Serialize;
 
 id_type!(/// A key: the `client_id` of a machine, whatever its secret is.
     ApiKeyId);
@@ -19,7 +20,7 @@ pub(crate) const COARSE: TimeDelta = TimeDelta::minutes(10);
 pub(crate) const KEPT: TimeDelta = TimeDelta::days(90);
 
 /// What its owner calls a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct KeyName(String);
 
 #[derive(Debug, thiserror::Error)]

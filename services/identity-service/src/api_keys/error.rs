@@ -1,6 +1,6 @@
 //! Why a key is not made, changed or taken.
 
-use common_db::constraint;
+use common_db::{constraint, idempotency};
 use common_utils::http::Problem;
 
 use super::entity::MOST_KEYS;
@@ -16,6 +16,10 @@ pub(crate) enum ApiKeyError {
     TooMany,
     #[error("the account is not active")]
     Inactive,
+    #[error("the idempotency key was used for something else")]
+    KeyReused,
+    #[error("what a key is to be cannot be written as JSON: {0}")]
+    Encoding(#[from] serde_json::Error),
     #[error(transparent)]
     Proof(#[from] ProofError),
     #[error(transparent)]
@@ -35,6 +39,8 @@ impl From<ApiKeyError> for Problem {
                 format!("You have {MOST_KEYS} API keys. Revoke one that is not used any more."),
             ),
             ApiKeyError::Inactive => inactive(),
+            ApiKeyError::KeyReused => idempotency::reused(),
+            ApiKeyError::Encoding(_) => Self::internal(error),
             ApiKeyError::Proof(error) => error.into(),
             ApiKeyError::Notice(error) => error.into(),
             ApiKeyError::User(error) => error.into(),

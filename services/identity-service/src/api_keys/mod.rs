@@ -7,6 +7,9 @@
 //!
 //! Steps of a change: the password → in one transaction the person's row is locked, then the key's, the rule decides, what ended is
 //! published, and the owner is written to.
+//!
+//! Making one may be repeated with an `Idempotency-Key`, which is claimed after the password and under the lock of the person's row. With it
+//! lies the key's id alone, no answer: a repetition is told of the key, but its secret was in the first answer and is nowhere else.
 
 pub(crate) mod config;
 pub(crate) mod entity;
@@ -21,7 +24,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common_auth::Scopes;
-use common_db::{Op, PgPool};
+use common_db::{
+    Op, PgPool,
+    idempotency::{self, Claim, IdempotencyKey, RequestHash},
+};
 use common_events::{
     Actor, EventContext, NewEvent,
     contracts::{
@@ -31,6 +37,7 @@ use common_events::{
 };
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
+use serde::Serialize;
 
 use self::{
     entity::{ApiKey, ApiKeyId, KEPT, KeyName, MOST_KEYS, Secret, SecretId},
@@ -59,7 +66,7 @@ pub(crate) struct ApiKeys {
 }
 
 /// What a key is to be.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct NewKey {
     pub(crate) name: KeyName,
     pub(crate) scopes: Scopes,
@@ -80,21 +87,35 @@ pub(crate) struct Handed {
     pub(crate) text: KeyText,
 }
 
+/// What a call that makes a key leads to.
+#[derive(Debug)]
+pub(crate) enum Created {
+    Now(Handed),
+    /// An earlier call with the same `Idempotency-Key` has made it: as it is by now, and without a secret.
+    Before(KeyView),
+}
+
 impl ApiKeys {
     pub(crate) async fn create(
         &self,
         owner: UserId,
         new: NewKey,
         password: SecretString,
-    ) -> Result<Handed, ApiKeyError> {
+        call: Option<IdempotencyKey>,
+    ) -> Result<Created, ApiKeyError> {
         let proved = self.proofs.check(owner, password).await?;
+        // The password stays out of it: this is a fast hash.
+        let hash = RequestHash::of("identity.api_key", &new)?;
         let mut op = common_db::begin(&self.pool).await?;
         let user = self.lock_owner_in_op(&mut op, owner, &proved).await?;
         let now = self.clock.now();
+        let key = ApiKey::new(owner, new.name, new.scopes, new.days, now);
+        if let Some(first) = claim_in_op(&mut op, call, &hash, &key).await? {
+            return self.made_before(&mut op, owner, first, now).await.map(Created::Before);
+        }
         if repo::count_live_in_op(&mut op, owner, now).await? >= MOST_KEYS {
             return Err(ApiKeyError::TooMany);
         }
-        let key = ApiKey::new(owner, new.name, new.scopes, new.days, now);
         let text = KeyText::random();
         repo::insert_in_op(&mut op, &key).await?;
         repo::insert_secret_in_op(&mut op, &key, &text, now).await?;
@@ -104,7 +125,21 @@ impl ApiKeys {
         op.commit().await?;
         self.notices.wake();
         tracing::info!(user_id = %owner, api_key = %key.id, scopes = %key.scopes, "API key made");
-        Ok(Handed { view: KeyView { secrets: vec![fresh(&key, &text, now)], key }, text })
+        let view = KeyView { secrets: vec![fresh(&key, &text, now)], key };
+        Ok(Created::Now(Handed { view, text }))
+    }
+
+    async fn made_before(
+        &self,
+        op: &mut Op,
+        owner: UserId,
+        id: ApiKeyId,
+        now: DateTime<Utc>,
+    ) -> Result<KeyView, ApiKeyError> {
+        let key = repo::find_locked_in_op(op, owner, id).await?.ok_or(ApiKeyError::NotFound)?;
+        let secrets =
+            if key.is_live(now) { repo::find_secrets_in_op(op, id, now).await? } else { Vec::new() };
+        Ok(KeyView { key, secrets })
     }
 
     /// Those in force.
@@ -120,7 +155,8 @@ impl ApiKeys {
         Ok(keys.into_iter().map(view).collect())
     }
 
-    /// Another secret. The one before goes on for the overlap, unless it ends `immediately`.
+    /// Another secret. The one before goes on for the overlap, unless it ends `immediately`: then nothing holds any more that was got with
+    /// any other secret.
     pub(crate) async fn rotate(
         &self,
         owner: UserId,
@@ -135,7 +171,9 @@ impl ApiKeys {
         let now = self.clock.now();
         let key = key.filter(|key| key.is_live(now)).ok_or(ApiKeyError::NotFound)?;
         let overlap = if immediately { TimeDelta::zero() } else { self.overlap };
-        let mut secrets = repo::find_secrets_in_op(&mut op, id, now).await?;
+        // With the overlap shorter than a token's life, one may have ended whose last tokens are about.
+        let since = if immediately { self.access.outlived_since(now) } else { now };
+        let mut secrets = repo::find_secrets_in_op(&mut op, id, since).await?;
         let ends = entity::ends_on_rotation(&secrets, overlap, now);
         repo::end_secrets_in_op(&mut op, &ends).await?;
         let text = KeyText::random();
@@ -165,7 +203,7 @@ impl ApiKeys {
         }
         let now = self.clock.now();
         // Also one that has ended: its last tokens may be about.
-        let secrets = repo::find_secrets_in_op(&mut op, id, now - self.access.longest()).await?;
+        let secrets = repo::find_secrets_in_op(&mut op, id, self.access.outlived_since(now)).await?;
         let ended: Vec<SecretId> = secrets.iter().map(|secret| secret.id).collect();
         repo::revoke_in_op(&mut op, &[id], now).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(owner), now);
@@ -186,7 +224,7 @@ impl ApiKeys {
         let now = self.clock.now();
         let keys = repo::find_live_locked_in_op(op, owner, now).await?;
         let ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
-        let secrets = repo::list_secrets(&mut **op, &ids, now - self.access.longest()).await?;
+        let secrets = repo::list_secrets(&mut **op, &ids, self.access.outlived_since(now)).await?;
         repo::revoke_in_op(op, &ids, now).await?;
         let context = EventContext::new(SERVICE_NAME, by, now);
         let ends = secrets.iter().map(|(_, secret)| {
@@ -238,6 +276,22 @@ impl ApiKeys {
 
     async fn tell_in_op(&self, op: &mut Op, message: Message) -> Result<(), ApiKeyError> {
         Ok(self.notices.write_in_op(op, &[message]).await?)
+    }
+}
+
+/// Claims the caller's key for the API key that is to be made; the id of the one that a call like this has made before.
+async fn claim_in_op(
+    op: &mut Op,
+    call: Option<IdempotencyKey>,
+    hash: &RequestHash,
+    key: &ApiKey,
+) -> Result<Option<ApiKeyId>, ApiKeyError> {
+    let Some(call) = call else { return Ok(None) };
+    let caller = key.user_id.to_string();
+    match idempotency::claim_in_op(op, &caller, &call, hash, Some(key.id.uuid()), key.created_at).await? {
+        Claim::Fresh => Ok(None),
+        Claim::Known(known) => known.resource_id.map(|id| Some(id.into())).ok_or(ApiKeyError::NotFound),
+        Claim::Mismatch => Err(ApiKeyError::KeyReused),
     }
 }
 

@@ -1,8 +1,14 @@
 //! `/api/v1/identity/api-keys`: one's own keys. Somebody else's is as if it were not there.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, Utc};
 use common_auth::{CurrentUser, Scope, StepUp, step_up::BesidePassword};
+use common_db::idempotency::{self, IdempotencyKey};
 use common_utils::http::{
     ApiJson, ApiPath, FieldErrors, Problem, ProblemBody, Refused, Routes, paging::Page, routes,
 };
@@ -13,7 +19,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    Handed, KeyView, NewKey,
+    Created, Handed, KeyView, NewKey,
     entity::{ApiKeyId, LONGEST_DAYS, Secret},
     text,
 };
@@ -121,16 +127,16 @@ impl From<KeyView> for ApiKeyBody {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HandedApiKey {
     api_key: ApiKeyBody,
-    /// The `client_secret` of the machine. It is shown this once.
+    /// The `client_secret` of the machine. It is shown this once: null in the answer to a call that is repeated with its `Idempotency-Key`.
     #[schema(
         example = "wpk_0193b2f57f3a7c1e9d5b4a2c6e8f0a1b_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08_3a7bd3e2"
     )]
-    client_secret: String,
+    client_secret: Option<String>,
 }
 
 impl From<Handed> for HandedApiKey {
     fn from(handed: Handed) -> Self {
-        Self { api_key: handed.view.into(), client_secret: handed.text.encode().as_str().to_owned() }
+        Self { api_key: handed.view.into(), client_secret: Some(handed.text.encode().as_str().to_owned()) }
     }
 }
 
@@ -152,17 +158,22 @@ async fn list(State(state): State<AppState>, caller: CurrentUser) -> Result<Json
 
 /// Make an API key
 ///
-/// With it a machine gets tokens at `POST /api/v1/identity/oauth/token`, and acts for you as far as the scopes go. The secret is shown once; who lost the answer
-/// revokes the key and makes another. Publishes `identity.api_key.created`, and tells you by e-mail.
+/// With it a machine gets tokens at `POST /api/v1/identity/oauth/token`, and acts for you as far as the scopes go. Publishes `identity.api_key.created`, and
+/// tells you by e-mail.
+///
+/// The secret is shown once, and kept nowhere. Repeated with the same `Idempotency-Key` and content the call makes no second key: it answers the one that
+/// was made, as it is by now, with `clientSecret` null. Who lost the first answer rotates that key.
 #[utoipa::path(
     post, path = "/api/v1/identity/api-keys", tag = "identity", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and content answer the API key of the first time, without its secret.")),
     request_body = CreateApiKeyRequest,
     responses(
         (status = 201, description = "It is made", body = HandedApiKey),
         Refused<400>, Refused<401>,
         (status = 403, description = "`step_up_required` from who has a second factor, or the account is not active", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Repeated, and the key that was made is forgotten", body = ProblemBody, content_type = "application/problem+json"),
         Refused<415>,
-        (status = 422, description = "Among others a wrong password, by the field `currentPassword`, and `limit_exceeded`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Among others a wrong password, by the field `currentPassword`, `limit_exceeded` and `idempotency_key_reused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many passwords were tried", body = ProblemBody, content_type = "application/problem+json"),
         Refused<503>,
     )
@@ -170,12 +181,19 @@ async fn list(State(state): State<AppState>, caller: CurrentUser) -> Result<Json
 async fn create(
     State(state): State<AppState>,
     caller: StepUp<BesidePassword>,
+    headers: HeaderMap,
     ApiJson(request): ApiJson<CreateApiKeyRequest>,
-) -> Result<(StatusCode, Json<HandedApiKey>), Problem> {
+) -> Result<Response, Problem> {
+    let call = IdempotencyKey::optional(&headers)?;
     let new = request.parse()?;
     let password = current_password(request.current_password)?;
-    let handed = state.api_keys.create(caller.user.id, new, password).await?;
-    Ok((StatusCode::CREATED, Json(handed.into())))
+    let shown = |key: HandedApiKey| (StatusCode::CREATED, Json(key));
+    Ok(match state.api_keys.create(caller.user.id, new, password, call).await? {
+        Created::Now(handed) => shown(handed.into()).into_response(),
+        Created::Before(view) => {
+            idempotency::replayed(shown(HandedApiKey { api_key: view.into(), client_secret: None }))
+        }
+    })
 }
 
 /// Get an API key another secret

@@ -71,6 +71,11 @@ impl AccessTokens {
         now + self.longest() + CLOCKS_DIFFER
     }
 
+    /// What ended before then has no tokens in force any more: the other way round from [`Self::refused_until`].
+    pub(crate) fn outlived_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - self.longest() - CLOCKS_DIFFER
+    }
+
     /// `iat` and `nbf` of a token that is signed now.
     pub(crate) fn dates(now: DateTime<Utc>) -> (i64, i64) {
         let iat = now.timestamp();

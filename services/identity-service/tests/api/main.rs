@@ -7,6 +7,8 @@
 )]
 
 mod api_keys;
+mod api_keys_ended;
+mod api_keys_repeated;
 mod authenticator;
 mod browser;
 mod command;

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::deployment::Deployment;
 
+pub(crate) const PASSWORD: &str = "a long way to other places";
+
 pub(crate) struct Customer {
     pub(crate) token: String,
     pub(crate) wallet_id: String,
@@ -18,7 +20,7 @@ impl Deployment {
         let body = json!({
             "email": format!("customer.{tag}.{}@example.com", rand::random::<u32>()),
             "phoneNumber": format!("+23480{}", rand::random_range(10_000_000_u32..100_000_000) ),
-            "password": "a long way to other places", "firstName": "Ada", "lastName": "Example",
+            "password": PASSWORD, "firstName": "Ada", "lastName": "Example",
         });
         let url = format!("{}/api/v1/identity/register", self.service("identity"));
         let answer = self.client.post(url).json(&body).send().await.unwrap();

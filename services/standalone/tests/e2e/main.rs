@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod customers;
 mod deployment;
+mod machines;
 mod main_job;
 #[path = "../support/monitoring/mod.rs"]
 mod monitoring;

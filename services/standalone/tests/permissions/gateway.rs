@@ -1,5 +1,6 @@
 //! Every route behind the gateway: what is open passes without a token, `/internal` is not there, and all else needs a token. So a
-//! route that is public in the code and forgotten in `kong.yml` fails here, and so does one that `kong.yml` opens by mistake.
+//! route that is public in the code and forgotten in `kong.yml` fails here, and so does one that `kong.yml` opens by mistake. What takes
+//! a proof in its body, as the contract describes that, has a rate at which nobody guesses.
 //!
 //! Behind the gateway stands what answers every call alike: it is the gateway that is tried, and the matrix tries the rest.
 
@@ -8,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode},
 };
 use common_auth::{Claims, signing::TokenSigner, testing};
 use common_utils::{
@@ -17,6 +18,7 @@ use common_utils::{
     ids::{self, UserId},
 };
 use gateway::{Gateway, Upstream, render};
+use serde_json::Value;
 
 use crate::matrix::{self, Route};
 
@@ -51,6 +53,16 @@ impl Door {
     }
 
     async fn call(&self, route: &Route, token: Option<&str>) -> StatusCode {
+        self.answer(route, token).await.0
+    }
+
+    /// Calls a minute, where they are limited.
+    async fn rate(&self, route: &Route) -> Option<u32> {
+        let limit = self.answer(route, Some(&self.token())).await.1.remove("x-ratelimit-limit-minute")?;
+        Some(limit.to_str().unwrap().parse().unwrap())
+    }
+
+    async fn answer(&self, route: &Route, token: Option<&str>) -> (StatusCode, HeaderMap) {
         let mut request = Request::builder()
             .method(Method::from_bytes(route.method.as_bytes()).unwrap())
             .uri(path(route))
@@ -59,7 +71,8 @@ impl Door {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let client = SocketAddr::from(([198, 51, 100, 1], 4000));
-        self.gateway.handle(client, request.body(Body::empty()).unwrap()).await.status()
+        let answer = self.gateway.handle(client, request.body(Body::empty()).unwrap()).await;
+        (answer.status(), answer.headers().clone())
     }
 
     /// Of a person of their own, so that nobody's rate is used up.
@@ -93,4 +106,59 @@ async fn every_route_is_as_open_at_the_gateway_as_it_is_in_the_code() {
         }
     }
     assert!(wrong.is_empty(), "without a token, and with one:\n{}", wrong.join("\n"));
+}
+
+/// Their paths are also read, and often, and routes have no methods. identity-service bounds what is tried here: ten passwords in a quarter of an hour; five
+/// cases a day.
+const BOUNDED_BY_THE_SERVICE: [&str; 2] = ["POST /api/v1/identity/kyc/cases", "DELETE /api/v1/identity/me"];
+
+/// Calls a minute that the field of a body allows; None for one that proves nothing.
+fn most(name: &str, field: &Value, open: bool) -> Option<u32> {
+    match name {
+        // 256 random bits, and several machines may share an address.
+        "client_secret" => Some(30),
+        // Nobody guesses these. Without a token an address is counted, and many people may share it.
+        "signature" | "credential" => Some(if open { 20 } else { 10 }),
+        "code" | "pin" | "currentPin" | "bvn" | "nin" => Some(10),
+        _ => (field["format"] == "password").then_some(10),
+    }
+}
+
+#[tokio::test]
+async fn what_takes_a_proof_has_a_rate_at_which_nobody_guesses() {
+    let door = Door::open();
+    let contract: Value = serde_json::from_str(&standalone::contract::text().unwrap()).unwrap();
+    let (mut wrong, mut bounded, mut tight) = (Vec::new(), Vec::new(), 0);
+    for route in matrix::routes() {
+        let open = matches!(route.access, Access::Anybody(_));
+        let fields = fields_of_body(&contract, &route);
+        let Some(most) = fields.iter().filter_map(|(name, field)| most(name, field, open)).min() else {
+            continue;
+        };
+        let rate = door.rate(&route).await;
+        if rate.is_some_and(|rate| rate <= most) {
+            tight += 1;
+        } else if BOUNDED_BY_THE_SERVICE.contains(&route.name().as_str()) {
+            bounded.push(route.name());
+        } else {
+            wrong.push(format!("{}: {rate:?} a minute in the place of {most}", route.name()));
+        }
+    }
+    assert!(wrong.is_empty(), "wider than what their bodies take allows:\n{}", wrong.join("\n"));
+    assert_eq!(bounded, BOUNDED_BY_THE_SERVICE, "an exception that is none any more");
+    assert!(tight >= 25, "only {tight} bodies with proofs were found");
+}
+
+/// By the contract, the fields of what the route takes, each with its schema.
+fn fields_of_body(contract: &Value, route: &Route) -> Vec<(String, Value)> {
+    let body = &contract["paths"][&route.path][route.method.to_lowercase()]["requestBody"]["content"];
+    let schemas = body.as_object().into_iter().flat_map(|content| content.values());
+    let fields = schemas.flat_map(|content| {
+        let schema = &content["schema"];
+        let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/"));
+        let schema = name.map_or(schema, |name| &contract["components"]["schemas"][name]);
+        let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+        properties.into_iter()
+    });
+    fields.collect()
 }

@@ -10,6 +10,7 @@ use common_utils::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// Declares an enum of stable names, read and written as such in JSON and in the database.
 macro_rules! names {
@@ -110,6 +111,8 @@ pub(crate) struct Transaction {
     pub(crate) correlation_id: String,
     /// The trace of the running request, which is not kept.
     pub(crate) traceparent: Option<String>,
+    /// The API key of the machine whose request runs, which is not kept either: the events name it.
+    pub(crate) api_key: Option<Uuid>,
     /// While it is initiated.
     pub(crate) leased_until: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
@@ -175,6 +178,7 @@ mod tests {
             over_limit: None,
             correlation_id: String::new(),
             traceparent: None,
+            api_key: None,
             leased_until: None,
             created_at: DateTime::UNIX_EPOCH,
             completed_at: None,

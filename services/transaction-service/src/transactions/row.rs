@@ -93,6 +93,7 @@ impl TryFrom<Row> for Transaction {
             }),
             correlation_id: row.correlation_id,
             traceparent: None,
+            api_key: None,
             leased_until: row.leased_until,
             created_at: row.created_at,
             completed_at: row.completed_at,

@@ -8,6 +8,7 @@ use common_utils::{
     telemetry::trace_context,
 };
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     directory::Wallet,
@@ -68,6 +69,7 @@ pub(crate) struct Parties {
 pub(crate) fn initiated(
     request: TransferRequest,
     parties: Parties,
+    api_key: Option<Uuid>,
     correlation_id: String,
     now: DateTime<Utc>,
     leased_until: DateTime<Utc>,
@@ -88,6 +90,7 @@ pub(crate) fn initiated(
         over_limit: None,
         correlation_id,
         traceparent: trace_context::traceparent(),
+        api_key,
         leased_until: Some(leased_until),
         created_at: now,
         completed_at: None,
@@ -236,7 +239,7 @@ mod tests {
         let to = parties.to.wallet;
         let request = request(Money::new(1, Currency::NGN), &wallet(Currency::NGN));
         let now = DateTime::UNIX_EPOCH;
-        let transaction = initiated(request, parties, String::new(), now, now);
+        let transaction = initiated(request, parties, None, String::new(), now, now);
         let told = |wallet| failure(&transaction, RefusalCode::WalletFrozen, wallet).message;
         assert_eq!(told(Some(to)), "The recipient's wallet is frozen.");
         assert_eq!(told(None), "Your wallet is frozen.");

@@ -75,6 +75,11 @@ impl Sender {
     fn device_since(&self) -> Option<DateTime<Utc>> {
         self.claims.dev_at.and_then(|at| DateTime::from_timestamp(at, 0))
     }
+
+    /// By which a machine acts for them.
+    fn api_key(&self) -> Option<Uuid> {
+        self.claims.client_id
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -118,7 +123,7 @@ impl Transfers {
                 // An earlier request with this key has decided, whatever became of the recipient since.
                 let known = idempotency::find(&self.pool, &caller, &key, &hash).await?;
                 return match known {
-                    Some(claim) => Box::pin(self.answer_used_key(claim)).await,
+                    Some(claim) => Box::pin(self.answer_used_key(claim, sender)).await,
                     None => Err(refusal),
                 };
             }
@@ -129,7 +134,7 @@ impl Transfers {
         match in_a_task_of_its_own(async move { stages.carry_out(transfer).await }).await?? {
             Progress::Settled(settled) => Ok(Answer { transaction: settled.into_inner(), replayed: false }),
             // Rare, and large: the future of every transfer would carry it along.
-            Progress::KeyUsed(claim) => Box::pin(self.answer_used_key(claim)).await,
+            Progress::KeyUsed(claim) => Box::pin(self.answer_used_key(claim, sender)).await,
             Progress::Unanswered => Err(TransferError::Unanswered),
         }
     }
@@ -148,7 +153,8 @@ impl Transfers {
         self.approval_above.check(&sender.claims, request.amount, now)?;
         let (from, to) = tokio::join!(self.party(from), self.party(to));
         let parties = Parties { from, to };
-        Ok(entity::initiated(request, parties, correlation::current(), now, now + self.steps.lease))
+        let (api_key, leased_until) = (sender.api_key(), now + self.steps.lease);
+        Ok(entity::initiated(request, parties, api_key, correlation::current(), now, leased_until))
     }
 
     async fn recipient(&self, request: &TransferRequest) -> Result<Option<Owned>, TransferError> {
@@ -167,7 +173,7 @@ impl Transfers {
     }
 
     /// The answer to a call whose key was used before.
-    async fn answer_used_key(&self, claim: Claim) -> Result<Answer, TransferError> {
+    async fn answer_used_key(&self, claim: Claim, sender: &Sender) -> Result<Answer, TransferError> {
         let Claim::Known(known) = claim else { return Err(TransferError::KeyReused) };
         let id = known.resource_id.map(TransactionId::from);
         let found = transactions::repo::find_one(&self.pool, id.unwrap_or(Uuid::nil().into())).await?;
@@ -176,8 +182,8 @@ impl Transfers {
         if first.status != Status::Initiated {
             return Ok(Answer { transaction: first, replayed: true });
         }
-        let this = self.clone();
-        let task = async move { this.resume(first.id).await };
+        let (this, api_key) = (self.clone(), sender.api_key());
+        let task = async move { this.resume(first.id, api_key).await };
         match in_a_task_of_its_own(task).await?? {
             Some(Progress::Settled(settled)) => {
                 Ok(Answer { transaction: settled.into_inner(), replayed: false })
@@ -186,11 +192,15 @@ impl Transfers {
         }
     }
 
-    /// Steps 3 and 4 of a transfer that was left behind.
-    async fn resume(&self, id: TransactionId) -> Result<Option<Progress>, TransferError> {
+    /// Steps 3 and 4 of a transfer that was left behind, for who asks again.
+    async fn resume(
+        &self,
+        id: TransactionId,
+        api_key: Option<Uuid>,
+    ) -> Result<Option<Progress>, TransferError> {
         let now = self.clock.now();
         let taken = repo::take_over(&self.pool, id, now, now + self.steps.lease).await?;
-        let taken = taken.ok_or(TransferError::InProgress)?;
+        let taken = Transaction { api_key, ..taken.ok_or(TransferError::InProgress)? };
         Ok(self.steps.post_and_settle(&[taken], by_sender).await?.pop().transpose()?)
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         let (from, to) = (party(from), party(to));
         let (wallet, amount) = (Recipient::Wallet(to.wallet), Money::new(1, currency));
         let request = TransferRequest { from: from.wallet, to: wallet, amount, narration: None };
-        entity::initiated(request, Parties { from, to }, String::new(), noon(), noon())
+        entity::initiated(request, Parties { from, to }, None, String::new(), noon(), noon())
     }
 
     #[test]

@@ -335,9 +335,12 @@ fn settlement(transfer: &Transaction, decision: Decision) -> Settlement {
     }
 }
 
-/// The sender causes what happens in their own request.
+/// The sender causes what happens in their own request, and their machine what happens in one of its.
 pub(super) fn by_sender(transfer: &Transaction) -> Actor {
-    entity::sender(transfer).map_or_else(|| by_recovery(transfer), Actor::user)
+    match transfer.api_key {
+        Some(key) => Actor::api_key(key),
+        None => entity::sender(transfer).map_or_else(|| by_recovery(transfer), Actor::user),
+    }
 }
 
 pub(super) fn by_recovery(_: &Transaction) -> Actor {
