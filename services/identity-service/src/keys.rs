@@ -187,6 +187,8 @@ mod tests {
     fn a_key_whose_name_looks_like_an_option_can_be_retired() {
         let cli = Cli::try_parse_from(["keys", "retire", "-pzM8", "--service", "wallet-service"]).unwrap();
         assert_eq!(cli.command.service.as_deref(), Some("wallet-service"));
-        assert!(matches!(cli.command.which, Which::Signing(Action::Retire(Retire { kid })) if kid == "-pzM8"));
+        assert!(
+            matches!(cli.command.which, Which::Signing(Action::Retire(Retire { kid })) if kid == "-pzM8")
+        );
     }
 }

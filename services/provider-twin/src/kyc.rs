@@ -112,7 +112,11 @@ pub(crate) async fn tell(
     Body(request): Body<Tell>,
 ) -> Result<StatusCode, Refusal> {
     let told = twin.kyc_records.tell(Bvn::parse(&request.bvn)?, request.answer);
-    if told { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::bad("Enough numbers have answers of their own.")) }
+    if told {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal::bad("Enough numbers have answers of their own."))
+    }
 }
 
 #[derive(Deserialize)]
@@ -140,7 +144,8 @@ pub(crate) async fn verify(
     if let Some(record) = twin.kyc_records.of(&bvn) {
         return Ok(Json(record));
     }
-    let found = answer(Status::Match, &[], Some(&format!("{} {}", last.to_uppercase(), first.to_uppercase())));
+    let found =
+        answer(Status::Match, &[], Some(&format!("{} {}", last.to_uppercase(), first.to_uppercase())));
     match bvn.digits().as_bytes().last() {
         Some(b'9') => Ok(answer(Status::Mismatch, &["firstName", "lastName"], Some(SOMEBODY_ELSE))),
         Some(b'8') => Ok(answer(Status::NotFound, &[], None)),

@@ -15,7 +15,13 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    book::Book, config::Config, error::Refusal, kyc::{FirstAsked, Records}, messages::Mailbox, store, transit::Versions,
+    book::Book,
+    config::Config,
+    error::Refusal,
+    kyc::{FirstAsked, Records},
+    messages::Mailbox,
+    store,
+    transit::Versions,
 };
 
 /// Webhooks on their way at the same time.

@@ -37,7 +37,8 @@ async fn the_last_digit_decides() {
 #[tokio::test]
 async fn what_was_told_of_a_number_is_answered() {
     let twin = TestTwin::start().await;
-    let answer = json!({ "status": "partial", "mismatched": ["dateOfBirth"], "registeredName": "Okafor, A." });
+    let answer =
+        json!({ "status": "partial", "mismatched": ["dateOfBirth"], "registeredName": "Okafor, A." });
     let tell = async |bvn: &str, answer: &Value| {
         twin.control("/twin/bvn-records", &json!({ "bvn": bvn, "answer": answer })).await.status
     };
