@@ -21,6 +21,9 @@ use crate::{
 const DEFAULT_PORT: u16 = 3001;
 const DEFAULT_DATABASE: &str = "identity_db";
 const DEFAULT_RETENTION: Duration = Duration::from_hours(24 * RETENTION_DAYS);
+const DEFAULT_UPLOADS: u16 = 64;
+/// One document has to fit (10 MiB).
+const LEAST_UPLOADS: u16 = 10;
 /// A request of a client ends after 30 s; a check that may take longer could never answer.
 const LONGEST_KYC_WAIT: Duration = Duration::from_secs(25);
 /// A call may wrap a key and then open it.
@@ -62,6 +65,8 @@ pub struct KycPolicyConfig {
     pub country: String,
     /// Files of countries beside those that are compiled in.
     pub dir: Option<PathBuf>,
+    /// So much of documents that are uploaded is on its way at once.
+    pub upload_mebibytes: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +115,7 @@ impl Config {
             kyc_policy: KycPolicyConfig {
                 country: env.text("KYC_COUNTRY", "NG"),
                 dir: env.get("KYC_POLICY_DIR").map(PathBuf::from),
+                upload_mebibytes: env.parse("KYC_UPLOADS_MIB", DEFAULT_UPLOADS)?,
             },
             limits: Limits::from_env(env)?,
             erasure_retention: env.duration("ERASURE_RETENTION", DEFAULT_RETENTION)?,
@@ -130,6 +136,9 @@ impl Config {
         if self.kyc.timeout.is_zero() || self.kyc.timeout > LONGEST_KYC_WAIT {
             let longest = LONGEST_KYC_WAIT.as_secs();
             return Err(ConfigError::new(format!("KYC_TIMEOUT_SECONDS must be 1 to {longest}")));
+        }
+        if self.kyc_policy.upload_mebibytes < LEAST_UPLOADS {
+            return Err(ConfigError::new(format!("KYC_UPLOADS_MIB must be at least {LEAST_UPLOADS}")));
         }
         let (home, limits) = (&self.kyc_policy.country, self.limits.country());
         if home != limits {
@@ -201,5 +210,18 @@ mod tests {
         assert_eq!(config("NG").unwrap().limits.country(), "NG");
         let error = config("GH").unwrap_err().to_string();
         assert!(error.contains("KYC_COUNTRY is GH") && error.contains("LIMITS_FILE"), "{error}");
+    }
+
+    #[test]
+    fn there_is_room_for_one_document() {
+        let config = |mebibytes: &str| {
+            let values = [("KYC_UPLOADS_MIB", mebibytes), ("DB_PASSWORD", "x")];
+            let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Config::from_env(&Env::from_values("identity", values.into()))
+        };
+        assert_eq!(config("10").unwrap().kyc_policy.upload_mebibytes, 10);
+        for wrong in ["9", "0", "-1", "much", "65536"] {
+            assert!(config(wrong).unwrap_err().to_string().contains("KYC_UPLOADS_MIB"), "{wrong}");
+        }
     }
 }

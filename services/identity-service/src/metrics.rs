@@ -50,8 +50,17 @@ const ERASURE_STEPS: [&str; 2] = ["erased", "forgotten"];
 const PASSKEY_PURPOSES: [&str; 4] = ["register", "sign_in", "second_factor", "step_up"];
 const DEVICE_PURPOSES: [&str; 3] = ["bind", "unlock", "step_up"];
 const EXCHANGE_OUTCOMES: [&str; 5] = ["issued", "invalid_client", "inactive", "invalid_scope", "error"];
-const KYC_OUTCOMES: [&str; 8] =
-    ["verified", "already_verified", "mismatch", "not_found", "taken", "refused", "unavailable", "error"];
+const KYC_OUTCOMES: [&str; 9] = [
+    "verified",
+    "already_verified",
+    "undecided",
+    "mismatch",
+    "not_found",
+    "taken",
+    "refused",
+    "unavailable",
+    "error",
+];
 
 pub(crate) fn register() {
     describe_counter!(LOGINS, "Logins, by how they ended.");

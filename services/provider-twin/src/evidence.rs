@@ -18,9 +18,12 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{error::Refusal, extract::Body, kyc::Bvn, twin::Twin};
-
-const SOMEBODY_ELSE: &str = "BELLO MUSA";
+use crate::{
+    error::Refusal,
+    extract::Body,
+    kyc::{Bvn, SOMEBODY_ELSE},
+    twin::Twin,
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

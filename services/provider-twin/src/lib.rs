@@ -106,6 +106,7 @@ fn router(twin: &Arc<Twin>) -> Router {
         .route("/book", get(control::book))
         .route("/messages", get(messages::list).post(messages::accept))
         .route("/mailbox", get(messages::page))
+        .route("/bvn-records", post(kyc::tell))
         .route("/faults", post(faults::set));
     Router::new()
         .nest("/api/v1", bank)

@@ -15,7 +15,13 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    book::Book, config::Config, error::Refusal, kyc::FirstAsked, messages::Mailbox, store, transit::Versions,
+    book::Book,
+    config::Config,
+    error::Refusal,
+    kyc::{FirstAsked, Records},
+    messages::Mailbox,
+    store,
+    transit::Versions,
 };
 
 /// Webhooks on their way at the same time.
@@ -30,6 +36,7 @@ pub(crate) struct Twin {
     /// Set by the fault control: every provider call answers 503.
     pub(crate) down: AtomicBool,
     pub(crate) kyc_asked: FirstAsked,
+    pub(crate) kyc_records: Records,
     pub(crate) nin_asked: FirstAsked,
     pub(crate) mailbox: Mailbox,
     pub(crate) transit: Versions,
@@ -60,6 +67,7 @@ impl Twin {
             saved: tokio::sync::Mutex::new(0),
             down: AtomicBool::new(false),
             kyc_asked: FirstAsked::default(),
+            kyc_records: Records::default(),
             nin_asked: FirstAsked::default(),
             mailbox: Mailbox::default(),
             transit: Versions::default(),

@@ -110,6 +110,11 @@ impl Claims {
         Ok(Self { first_name, last_name, bvn, nin, date_of_birth, address: stored.address.clone() })
     }
 
+    /// As it is held against records.
+    pub(crate) fn whole_name(&self) -> String {
+        format!("{} {}", self.first_name.as_str(), self.last_name.as_str())
+    }
+
     /// Whether the person still has the names that were looked up.
     pub(crate) fn name(&self, user: &User) -> bool {
         self.first_name == user.first_name && self.last_name == user.last_name

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use common_db::constraint;
 use common_utils::http::Problem;
 
-use super::provider::NoFinding;
+use super::{cases::error::CaseError, provider::NoFinding};
 use crate::{
     allowances::TooOften, crypto::error::PiiError, sessions::error::inactive, users::error::UserError,
 };
@@ -19,8 +19,6 @@ pub(crate) enum KycError {
     BvnTaken,
     #[error("the person is verified with another number")]
     OtherBvn,
-    #[error("the person is verified with another date of birth")]
-    OtherDateOfBirth,
     #[error("the names changed while they were verified")]
     NamesChanged,
     #[error("the account is not active")]
@@ -36,6 +34,8 @@ pub(crate) enum KycError {
     #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
+    Case(CaseError),
+    #[error(transparent)]
     Database(sqlx::Error),
 }
 
@@ -49,6 +49,15 @@ impl From<sqlx::Error> for KycError {
     }
 }
 
+impl From<CaseError> for KycError {
+    fn from(error: CaseError) -> Self {
+        match error {
+            CaseError::NumberTaken => Self::BvnTaken,
+            other => Self::Case(other),
+        }
+    }
+}
+
 impl KycError {
     /// The label under which a check that ended like this is counted.
     pub(crate) fn outcome(&self) -> &'static str {
@@ -57,13 +66,15 @@ impl KycError {
             Self::NotFound => "not_found",
             Self::BvnTaken => "taken",
             Self::OtherBvn
-            | Self::OtherDateOfBirth
             | Self::NamesChanged
             | Self::Inactive
             | Self::NotVerified
-            | Self::TooOften(_) => "refused",
+            | Self::TooOften(_)
+            | Self::Case(
+                CaseError::OtherThanVerified(_) | CaseError::OpenCase | CaseError::ClaimMissing(_),
+            ) => "refused",
             Self::NoFinding(_) => "unavailable",
-            Self::Pii(_) | Self::User(_) | Self::Database(_) => "error",
+            Self::Pii(_) | Self::User(_) | Self::Case(_) | Self::Database(_) => "error",
         }
     }
 }
@@ -84,9 +95,6 @@ impl From<KycError> for Problem {
             KycError::OtherBvn => {
                 Self::conflict("conflict", "You are verified with another bank verification number.")
             }
-            KycError::OtherDateOfBirth => {
-                Self::conflict("conflict", "You are verified with another `dateOfBirth`.")
-            }
             KycError::NamesChanged => {
                 Self::conflict("conflict", "Your names changed while they were being verified. Try again.")
             }
@@ -99,6 +107,7 @@ impl From<KycError> for Problem {
             }
             KycError::Pii(error) => error.into(),
             KycError::User(error) => error.into(),
+            KycError::Case(error) => error.into(),
             KycError::Database(error) => constraint::problem(error),
         }
     }

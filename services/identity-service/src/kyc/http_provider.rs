@@ -1,10 +1,10 @@
-//! The provider over HTTP: `POST /kyc/bvn/verify`, `/kyc/nin/verify` and `/kyc/documents/verify`, answered `match`, `partial`, `mismatch`
-//! or `not_found`, the last two with the name on record where it has one. One attempt a call, with a deadline; after failures in a
-//! row it is left alone for a while. No answer's text is logged or kept.
+//! The provider over HTTP: `POST /kyc/bvn/verify`, `/kyc/nin/verify` and `/kyc/documents/verify`, each answered `match`, `partial`, `mismatch`
+//! or `not_found`, with the name on record (`registeredName`) and what is otherwise there (`mismatched`) where it tells them. One
+//! attempt a call, with a deadline; after failures in a row it is left alone for a while. No answer's text is logged or kept.
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use common_utils::http_client::{self, BreakerConfig, ClientConfig};
@@ -16,8 +16,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
-    evidence::Finding,
-    provider::{BvnClaim, BvnFinding, DocumentClaim, KycProvider, NinClaim, NoFinding, Report},
+    evidence::{Attribute, Finding},
+    provider::{BvnClaim, DocumentClaim, KycProvider, NinClaim, NoFinding, Report},
 };
 
 /// Where the provider is and how long it is waited for.
@@ -44,6 +44,7 @@ pub(crate) struct HttpKycProvider {
 struct Answer {
     status: Status,
     registered_name: Option<String>,
+    mismatched: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -94,24 +95,30 @@ impl HttpKycProvider {
 
 impl From<Answer> for Report {
     fn from(answer: Answer) -> Self {
+        let told = answer.mismatched.unwrap_or_default();
+        let mut mismatched: Vec<_> = told.iter().map(|field| attribute(field)).collect();
+        mismatched.sort_unstable();
+        mismatched.dedup();
         let finding = match answer.status {
-            Status::Match => Finding::Match,
-            Status::Partial => Finding::Partial,
+            Status::Match if mismatched.is_empty() => Finding::Match,
+            // A match of which something does not fit is none.
+            Status::Match | Status::Partial => Finding::Partial,
             Status::Mismatch => Finding::Mismatch,
             Status::NotFound => Finding::NotFound,
         };
-        Self { finding, registered_name: answer.registered_name.map(Zeroizing::new) }
+        Self { finding, mismatched, registered_name: answer.registered_name.map(Zeroizing::new) }
     }
 }
 
-/// Who is asked for one thing answers yes or no.
-fn bvn_finding(answer: &Answer) -> anyhow::Result<BvnFinding> {
-    Ok(match answer.status {
-        Status::Match => BvnFinding::Match,
-        Status::Mismatch => BvnFinding::Mismatch,
-        Status::NotFound => BvnFinding::NotFound,
-        Status::Partial => bail!("a status that is none of this check's"),
-    })
+/// The provider's own word is not kept: nobody knows what stands in it.
+fn attribute(field: &str) -> Attribute {
+    match field {
+        "firstName" => Attribute::FirstName,
+        "lastName" => Attribute::LastName,
+        "dateOfBirth" => Attribute::DateOfBirth,
+        "address" => Attribute::Address,
+        _ => Attribute::Other,
+    }
 }
 
 #[async_trait]
@@ -120,14 +127,14 @@ impl KycProvider for HttpKycProvider {
         "bvn-check"
     }
 
-    async fn verify_bvn(&self, claim: &BvnClaim) -> Result<BvnFinding, NoFinding> {
+    async fn verify_bvn(&self, claim: &BvnClaim) -> Result<Report, NoFinding> {
         let body = json!({
             "bvn": claim.bvn.digits(),
             "firstName": claim.first_name.as_str(),
             "lastName": claim.last_name.as_str(),
             "dateOfBirth": claim.date_of_birth.to_string(),
         });
-        Ok(bvn_finding(&self.ask(&self.bvn, &body).await?)?)
+        Ok(self.ask(&self.bvn, &body).await?.into())
     }
 
     async fn verify_nin(&self, claim: &NinClaim) -> Result<Report, NoFinding> {
@@ -151,5 +158,29 @@ impl KycProvider for HttpKycProvider {
             address: claim.address.as_ref().map(|at| format!("{}, {}, {}", at.line, at.city, at.state)),
         };
         Ok(self.ask(&self.documents, &body).await?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(answer: serde_json::Value) -> Report {
+        serde_json::from_value::<Answer>(answer).unwrap().into()
+    }
+
+    #[test]
+    fn an_answer_is_taken_as_what_it_is() {
+        let partial = report(json!({
+            "status": "partial", "registeredName": "OBI A.", "mismatched": ["dateOfBirth", "blood", "dateOfBirth"],
+        }));
+        assert_eq!(partial.finding, Finding::Partial);
+        assert_eq!(partial.mismatched, [Attribute::DateOfBirth, Attribute::Other]);
+        assert_eq!(partial.registered_name.unwrap().as_str(), "OBI A.");
+        let least = report(json!({ "status": "not_found", "mismatched": null, "score": 1 }));
+        assert_eq!((least.finding, least.mismatched.len()), (Finding::NotFound, 0));
+        let torn = report(json!({ "status": "match", "mismatched": ["lastName"] }));
+        assert_eq!(torn.finding, Finding::Partial, "it contradicts itself: people look");
+        assert!(serde_json::from_value::<Answer>(json!({ "status": "perhaps" })).is_err());
     }
 }

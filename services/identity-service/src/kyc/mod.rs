@@ -1,11 +1,7 @@
-//! Verifying a person. Here: the bank verification number (BVN) by itself, which gives tier 1 at once. `cases` are applications for a
-//! tier, `documents` what belongs to them, `reviews` what people decide, `validity` until when a tier holds; `policy` is what a country
-//! demands, `names` how names are compared, `provider` who looks things up.
-//!
-//! Steps: what is stored already → the provider's finding, with no transaction open → one transaction that locks the
-//! person, looks again, stores the number, encrypted under the person's own key, raises the tier and publishes `identity.user.verified`,
-//! and `identity.user.tier_changed` where the tier is another one. A number belongs to one person; that somebody else has it is
-//! told only to who matches it.
+//! Verifying a person. `cases` are applications for a tier, among them the bank verification number (BVN) by itself, which gives tier 1 at
+//! once (`cases::at_once`); `documents` is what belongs to them, `reviews` what people decide, `validity` until when a tier holds; `policy`
+//! is what a country demands, `names` how names are compared, `provider` who looks things up. Here: what the bank needs to know of who
+//! is verified.
 
 pub(crate) mod cases;
 mod claims;
@@ -27,37 +23,27 @@ pub(crate) mod validity;
 use std::sync::Arc;
 
 use common_db::PgPool;
-use common_events::{Actor, EventContext, contracts::UserVerified};
 use common_utils::{clock::SharedClock, ids::UserId};
 use zeroize::Zeroizing;
 
 pub use http_provider::HttpKycConfig;
 
 use crate::{
-    SERVICE_NAME,
-    allowances::{Allowance, Allowances, Counted},
+    allowances::Allowances,
     config::KycPolicyConfig,
     crypto::{
-        data_key::{DataKey, Field, Place},
+        data_key::{Field, Place},
         vault::Vault,
     },
-    metrics,
     notices::Notices,
-    users::{
-        self, Users,
-        entity::{TIER_BVN, User},
-        error::UserError,
-    },
+    users::{Users, entity::User},
 };
-use cases::{Cases, grant::born};
-use entity::{Bvn, DateOfBirth};
+use cases::Cases;
+use documents::room::Rooms;
 use error::KycError;
 pub(crate) use http_provider::HttpKycProvider;
 use policy::Policies;
-use provider::{BvnClaim, BvnFinding, KycProvider};
-
-/// What a BVN is among the kinds of evidence.
-const EVIDENCE: &str = "bank_verification_number";
+use provider::KycProvider;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Kyc {
@@ -76,12 +62,6 @@ pub(crate) struct Dossier {
     pub(crate) date_of_birth: Zeroizing<String>,
 }
 
-/// How a check ended well.
-enum Verified {
-    Now(User),
-    Before(User),
-}
-
 impl Kyc {
     /// What applications for a tier share with it.
     pub(crate) fn cases(&self, config: &KycPolicyConfig, notices: Notices) -> anyhow::Result<Cases> {
@@ -95,96 +75,7 @@ impl Kyc {
             allowances: self.allowances.clone(),
             notices,
             wake: Arc::default(),
-        })
-    }
-
-    /// Verifies the person. Who is verified with this number already stays so, and nothing is published again.
-    pub(crate) async fn verify_bvn(
-        &self,
-        id: UserId,
-        bvn: Bvn,
-        date_of_birth: DateOfBirth,
-    ) -> Result<User, KycError> {
-        let result = self.check(id, bvn, date_of_birth).await;
-        match &result {
-            Ok(Verified::Now(_)) => metrics::kyc_checked("verified"),
-            Ok(Verified::Before(_)) => metrics::kyc_checked("already_verified"),
-            Err(error) => metrics::kyc_checked(error.outcome()),
-        }
-        let outcome = result.as_ref().map_or_else(KycError::outcome, |_| "verified");
-        tracing::info!(user_id = %id, outcome, "BVN check");
-        result.map(|(Verified::Now(user) | Verified::Before(user))| user)
-    }
-
-    async fn check(&self, id: UserId, bvn: Bvn, date_of_birth: DateOfBirth) -> Result<Verified, KycError> {
-        let user = self.users.get(id).await?;
-        if !user.is_active() {
-            return Err(KycError::Inactive);
-        }
-        if let Some(stored) = repo::find(&self.pool, id).await? {
-            return self.verified_before(user, &stored, &bvn);
-        }
-        // Counted before it is asked, so that no two at once count as one.
-        let mut op = common_db::begin(&self.pool).await?;
-        self.allowances.take_in_op(&mut op, Counted::BvnChecksBy(id), Allowance::BVN_CHECKS).await??;
-        op.commit().await?;
-        let claim = BvnClaim { bvn, date_of_birth, first_name: user.first_name, last_name: user.last_name };
-        match self.provider.verify_bvn(&claim).await? {
-            BvnFinding::Match => self.record(id, claim).await,
-            BvnFinding::Mismatch => Err(KycError::Mismatch),
-            BvnFinding::NotFound => Err(KycError::NotFound),
-        }
-    }
-
-    async fn record(&self, id: UserId, claim: BvnClaim) -> Result<Verified, KycError> {
-        let key = self.vault.key(id).await?;
-        let mut op = common_db::begin(&self.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
-        if let Some(stored) = repo::find(&mut *op, id).await? {
-            return self.verified_before(user, &stored, &claim.bvn);
-        }
-        if !user.is_active() {
-            return Err(KycError::Inactive);
-        }
-        // The provider was asked about names that may have been changed meanwhile.
-        if user.first_name != claim.first_name || user.last_name != claim.last_name {
-            return Err(KycError::NamesChanged);
-        }
-        // They may be verified with a national identification number, which is one person's, born on one day.
-        let born = born(&self.vault, Some(&key), id, &numbers::find(&mut *op, id).await?)?;
-        if born.is_some_and(|born| *born != claim.date_of_birth.to_string()) {
-            return Err(KycError::OtherDateOfBirth);
-        }
-        let now = self.clock.now();
-        let sealed = self.seal(&key, id, &claim)?;
-        repo::insert_in_op(&mut op, id, &sealed, self.provider.name(), now).await?;
-        let change = user.reach_tier(TIER_BVN);
-        users::repo::update_in_op(&mut op, &user, now).await?;
-        let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
-        users::publish_in_op(&mut op, &context, &UserVerified((&user).into())).await?;
-        if let Some(change) = change {
-            users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE, now)).await?;
-        }
-        op.commit().await?;
-        Ok(Verified::Now(user))
-    }
-
-    fn verified_before(
-        &self,
-        user: User,
-        stored: &repo::Verification,
-        bvn: &Bvn,
-    ) -> Result<Verified, KycError> {
-        let same = stored.bvn_lookup == self.vault.lookup(Field::Bvn, bvn.digits());
-        if same { Ok(Verified::Before(user)) } else { Err(KycError::OtherBvn) }
-    }
-
-    fn seal(&self, key: &DataKey, id: UserId, claim: &BvnClaim) -> Result<repo::Verification, KycError> {
-        let date_of_birth = Zeroizing::new(claim.date_of_birth.to_string());
-        Ok(repo::Verification {
-            bvn_lookup: self.vault.lookup(Field::Bvn, claim.bvn.digits()).to_vec(),
-            bvn: key.seal(&Place::new(id, Field::Bvn), claim.bvn.digits().as_bytes())?,
-            date_of_birth: key.seal(&Place::new(id, Field::DateOfBirth), date_of_birth.as_bytes())?,
+            rooms: Rooms::new(config.upload_mebibytes),
         })
     }
 

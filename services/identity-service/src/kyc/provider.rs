@@ -9,7 +9,8 @@ use super::{
     claims::{Address, Nin},
     documents::content::ContentType,
     entity::{Bvn, DateOfBirth},
-    evidence::{EvidenceKind, Finding},
+    evidence::{Attribute, Checked, EvidenceKind, Finding, LookedUp},
+    names,
 };
 use crate::users::PersonName;
 
@@ -20,15 +21,6 @@ pub(crate) struct BvnClaim {
     pub(crate) date_of_birth: DateOfBirth,
     pub(crate) first_name: PersonName,
     pub(crate) last_name: PersonName,
-}
-
-/// What the provider found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BvnFinding {
-    Match,
-    /// There is such a number, and it is somebody else's.
-    Mismatch,
-    NotFound,
 }
 
 /// To be held against the national register.
@@ -56,10 +48,19 @@ impl Debug for DocumentClaim {
     }
 }
 
-/// What the provider says, and the name that it has, if it tells one.
+/// What the provider says, with what is otherwise in its record, and the name that it has, if it tells them.
 pub(crate) struct Report {
     pub(crate) finding: Finding,
+    pub(crate) mismatched: Vec<Attribute>,
     pub(crate) registered_name: Option<Zeroizing<String>>,
+}
+
+impl Report {
+    /// With how alike the names are; the one on record is not kept.
+    pub(crate) fn held_against(self, name: &str) -> LookedUp {
+        let name_score = self.registered_name.map(|registered| names::claimed(name, &registered));
+        LookedUp { checked: Checked { finding: self.finding, name_score }, mismatched: self.mismatched }
+    }
 }
 
 impl Debug for Report {
@@ -78,7 +79,7 @@ pub(crate) trait KycProvider: Debug + Send + Sync {
     /// The name under which a verification is recorded.
     fn name(&self) -> &'static str;
 
-    async fn verify_bvn(&self, claim: &BvnClaim) -> Result<BvnFinding, NoFinding>;
+    async fn verify_bvn(&self, claim: &BvnClaim) -> Result<Report, NoFinding>;
 
     async fn verify_nin(&self, claim: &NinClaim) -> Result<Report, NoFinding>;
 

@@ -1,44 +1,20 @@
-//! All SQL about verified bank verification numbers. What it stores is encrypted before it comes here.
+//! All SQL about one verified bank verification number: what the bank is told, and what becomes of it in time. `numbers` writes it.
 
-use chrono::{DateTime, Utc};
 use common_db::Op;
 use common_utils::ids::UserId;
 use sqlx::PgExecutor;
 
 /// A verified number as it is stored.
 pub(crate) struct Verification {
-    pub(crate) bvn_lookup: Vec<u8>,
     pub(crate) bvn: Vec<u8>,
     pub(crate) date_of_birth: Vec<u8>,
-}
-
-pub(crate) async fn insert_in_op(
-    op: &mut Op,
-    user: UserId,
-    verification: &Verification,
-    provider: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO bvn_verifications (user_id, bvn_lookup, bvn, date_of_birth, provider, verified_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        user.uuid(),
-        verification.bvn_lookup,
-        verification.bvn,
-        verification.date_of_birth,
-        provider,
-        now,
-    )
-    .execute(&mut **op)
-    .await?;
-    Ok(())
 }
 
 /// Not of who had themselves erased: what is kept of them answers no call.
 pub(crate) async fn find(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Option<Verification>> {
     sqlx::query_as!(
         Verification,
-        "SELECT bvn_lookup, bvn, date_of_birth FROM bvn_verifications
+        "SELECT bvn, date_of_birth FROM bvn_verifications
          WHERE user_id = $1 AND NOT EXISTS (SELECT FROM erasures WHERE erasures.user_id = $1)",
         user.uuid(),
     )

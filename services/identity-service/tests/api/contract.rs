@@ -169,6 +169,8 @@ async fn it_counts_from_zero() {
         "wallet_identity_second_factor_checks_total{service=\"identity\",method=\"totp\",outcome=\"wrong\"}",
         "wallet_identity_kyc_decisions_total{service=\"identity\",action=\"approve\",by=\"reviewer\"}",
         "wallet_identity_kyc_evidence_checks_total{service=\"identity\",kind=\"nin\",outcome=\"unavailable\"}",
+        "wallet_identity_kyc_uploads_refused_total{service=\"identity\"}",
+        "wallet_identity_kyc_checks_total{service=\"identity\",outcome=\"undecided\"}",
         "wallet_identity_kyc_cases{service=\"identity\",status=\"in_review\"}",
         "wallet_identity_kyc_cases_oldest_seconds{service=\"identity\",status=\"submitted\"}",
     ] {

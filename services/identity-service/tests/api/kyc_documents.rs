@@ -2,11 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
+    kyc::twin,
     kyc_world::{
         BORN, BVN, NIN, case, comes_to_stand, opened, photo, signed_in, staff, stands, tier, tier_three,
-        tier_two, twin_is, under_review, upload, world,
+        tier_two, twin_is, under_review, upload, world, world_with,
     },
     mailbox::until,
     support::{World, answer, invalid, refusal},
@@ -168,6 +170,42 @@ async fn a_case_takes_ten_documents_and_none_while_it_is_reviewed_or_after() {
         opened(&world, &third, &json!({ "tier": 1, "nin": "11133344459", "dateOfBirth": BORN })).await;
     stands(&world, &third, &ended, "rejected").await;
     assert_eq!(upload(&world, &third, &ended, SELFIE, photo("")).await.code(), refusal(409, "case_status"));
+}
+
+/// A file that was begun takes room until it has come or is given up; others are told at once, and no other call waits.
+#[tokio::test]
+async fn there_is_room_for_so_much_at_once() {
+    let (twin, _guard) = twin().await;
+    let world = world_with(&twin, |config| config.kyc_policy.upload_mebibytes = 10).await;
+    let person = world.register(1).await;
+    let id = opened(&world, &person, &tier_three(BVN, NIN)).await;
+    stands(&world, &person, &id, "more_needed").await;
+    let mut slow = TcpStream::connect(world.address.trim_start_matches("http://")).await.unwrap();
+    let path = format!("/api/v1/identity/kyc/cases/{id}/documents?kind=selfie");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: identity\r\nAuthorization: Bearer {}\r\nContent-Type: image/jpeg\r\n\
+         Content-Length: {}\r\n\r\nthe beginning",
+        person.access,
+        10 * 1024 * 1024,
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let refused = until("no room", async || {
+        Some(upload(&world, &person, &id, SELFIE, photo("me")).await).filter(|sent| sent.status != 201)
+    })
+    .await;
+    assert_eq!(refused.code(), refusal(503, "overloaded"));
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(case(&world, &person, &id).await["status"], "more_needed", "other calls are answered");
+    let unsigned = answer(world.request(Method::POST, &path).header("content-type", "image/jpeg")).await;
+    assert_eq!(unsigned.code(), refusal(401, "unauthenticated"), "who is nobody is told nothing of it");
+
+    drop(slow);
+    until("room again", async || {
+        let sent = upload(&world, &person, &id, ADDRESS, photo("bill")).await;
+        assert!([201, 503].contains(&sent.status), "{sent:?}");
+        (sent.status == 201).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

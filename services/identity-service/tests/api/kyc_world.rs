@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common_utils::http_client::BreakerConfig;
-use identity_service::{HttpKycConfig, notice_config::NoticeConfig};
+use identity_service::{HttpKycConfig, config::Config, notice_config::NoticeConfig};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
@@ -25,11 +25,17 @@ pub(crate) async fn world() -> (World, String, DropGuard) {
 }
 
 pub(crate) async fn world_at(twin: &str) -> World {
+    world_with(twin, |_| ()).await
+}
+
+/// `adjust` changes what is configured otherwise.
+pub(crate) async fn world_with(twin: &str, adjust: impl FnOnce(&mut Config)) -> World {
     World::configured(true, |config| {
         // A twin that was down is asked again at once.
         let breaker = BreakerConfig { failures: 100, pause: Duration::ZERO };
         config.kyc = HttpKycConfig { breaker, ..kyc_at(twin) };
         config.notices = NoticeConfig::mailbox(twin, Duration::from_secs(5));
+        adjust(config);
     })
     .await
 }

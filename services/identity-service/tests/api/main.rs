@@ -26,6 +26,7 @@ mod key_rotation;
 mod kyc;
 mod kyc_cases;
 mod kyc_documents;
+mod kyc_partial;
 mod kyc_reviews;
 mod kyc_secrets;
 mod kyc_trouble;

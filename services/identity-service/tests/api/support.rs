@@ -125,7 +125,7 @@ impl World {
             notices: NoticeConfig::mailbox(NOWHERE, Duration::from_secs(2)),
             kyc: kyc_at(NOWHERE),
             totp_issuer: "Wallet".to_owned(),
-            kyc_policy: KycPolicyConfig { country: "NG".to_owned(), dir: None },
+            kyc_policy: KycPolicyConfig { country: "NG".to_owned(), dir: None, upload_mebibytes: 64 },
             limits: Limits::from_env(&Env::from_values(SERVICE, HashMap::new())).unwrap(),
             erasure_retention: Duration::from_hours(24),
             kms: None,

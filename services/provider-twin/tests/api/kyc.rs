@@ -21,16 +21,32 @@ async fn the_last_digit_decides() {
     let ask = async |bvn: &str| verify(&twin, KYC_KEY, &person(bvn)).await;
     for bvn in ["22222222220", "22222222221", "22222222225"] {
         let matched = ask(bvn).await;
-        assert_eq!((matched.status, matched.body), (200, json!({ "status": "match", "mismatched": [] })));
+        let told = json!({ "status": "match", "mismatched": [], "registeredName": "OKAFOR ADA" });
+        assert_eq!((matched.status, matched.body), (200, told));
     }
     assert_eq!(
         ask("22222222229").await.body,
-        json!({ "status": "mismatch", "mismatched": ["firstName", "lastName"] })
+        json!({ "status": "mismatch", "mismatched": ["firstName", "lastName"], "registeredName": "BELLO MUSA" })
     );
     assert_eq!(ask("22222222228").await.body["status"], "not_found");
     let started = Instant::now();
     assert_eq!(ask("22222222227").await.body["status"], "match");
     assert!(started.elapsed() >= std::time::Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn what_was_told_of_a_number_is_answered() {
+    let twin = TestTwin::start().await;
+    let answer =
+        json!({ "status": "partial", "mismatched": ["dateOfBirth"], "registeredName": "Okafor, A." });
+    let tell = async |bvn: &str, answer: &Value| {
+        twin.control("/twin/bvn-records", &json!({ "bvn": bvn, "answer": answer })).await.status
+    };
+    assert_eq!(tell("22222222229", &answer).await, 204);
+    assert_eq!(verify(&twin, KYC_KEY, &person("22222222229")).await.body, answer);
+    assert_eq!(tell("123", &answer).await, 400);
+    assert_eq!(tell("22222222221", &json!({ "status": "perhaps" })).await, 400);
+    assert_eq!(verify(&twin, KYC_KEY, &person("22222222221")).await.body["status"], "match");
 }
 
 #[tokio::test]

@@ -22,14 +22,14 @@ use super::{
     super::{
         claims::Claims,
         documents::{self, repo::Document},
-        evidence::{Checked, EvidenceKind, Finding},
-        names,
-        provider::{BvnClaim, BvnFinding, DocumentClaim, NinClaim, NoFinding, Report},
+        evidence::{EvidenceKind, LookedUp},
+        provider::{BvnClaim, DocumentClaim, NinClaim, NoFinding},
     },
     Cases, OnFile,
     decision::{self, Standing, Verdict},
     entity::{Case, Reason, Status, Step},
     error::CaseError,
+    grant::Proofs,
     metrics,
     repo::{self, Beside, CheckRow},
 };
@@ -144,10 +144,10 @@ impl Cases {
                 continue;
             }
             match self.ask(case, piece, &claims).await? {
-                Ok(checked) => {
-                    metrics::checked(kind, Some(checked.finding));
+                Ok(found) => {
+                    metrics::checked(kind, Some(found.checked.finding));
                     let (provider, now) = (self.provider.name(), self.clock.now());
-                    repo::insert_check(&self.pool, case.id, (kind, id), checked, provider, now).await?;
+                    repo::insert_check(&self.pool, case.id, (kind, id), &found, provider, now).await?;
                 }
                 Err(error) => {
                     metrics::checked(kind, None);
@@ -163,28 +163,28 @@ impl Cases {
         case: &Case,
         (kind, _, document): Piece<'_>,
         claims: &Claims,
-    ) -> Result<Result<Checked, NoFinding>, CaseError> {
+    ) -> Result<Result<LookedUp, NoFinding>, CaseError> {
         let (first_name, last_name) = (claims.first_name.clone(), claims.last_name.clone());
         let date_of_birth = claims.date_of_birth;
-        let name = format!("{} {}", first_name.as_str(), last_name.as_str());
         if let Some(document) = document {
             let content = self.content(case, document).await?;
             let (content_type, address) = (document.content_type, claims.address.clone());
             let claim = DocumentClaim { kind, content_type, content, first_name, last_name, address };
             let report = self.provider.verify_document(&claim).await;
-            return Ok(report.map(|report| scored(&report, &name)));
+            return Ok(report.map(|report| report.held_against(&claims.whole_name())));
         }
-        Ok(match (kind, &claims.bvn, &claims.nin) {
+        let report = match (kind, &claims.bvn, &claims.nin) {
             (EvidenceKind::Bvn, Some(bvn), _) => {
                 let claim = BvnClaim { bvn: bvn.clone(), date_of_birth, first_name, last_name };
-                self.provider.verify_bvn(&claim).await.map(checked_bvn)
+                self.provider.verify_bvn(&claim).await
             }
             (EvidenceKind::Nin, _, Some(nin)) => {
                 let claim = NinClaim { nin: nin.clone(), date_of_birth, first_name, last_name };
-                self.provider.verify_nin(&claim).await.map(|report| scored(&report, &name))
+                self.provider.verify_nin(&claim).await
             }
             _ => return Err(CaseError::Corrupt(format!("there is no {kind} to ask about"))),
-        })
+        };
+        Ok(report.map(|report| report.held_against(&claims.whole_name())))
     }
 
     /// Does what the rules say, as everything stands now.
@@ -208,15 +208,7 @@ impl Cases {
             // Another application of theirs was decided first, about somebody else.
             Verdict::Reject(Reason::IdentityMismatch)
         } else {
-            let policy = self.policy_of(&case.country)?;
-            let said = decision::decide(self.tier_of(&case)?, policy.names, &evidence);
-            // That a number is somebody's is told to nobody whom it does not fit.
-            let fits = matches!(said, Verdict::Approve | Verdict::Refer(Reason::ReviewRequired));
-            if fits && self.is_taken_in_op(&mut op, &case, &proofs).await? {
-                Verdict::Reject(Reason::NumberTaken)
-            } else {
-                said
-            }
+            self.say_in_op(&mut op, &case, &proofs, &evidence).await?
         };
         let Some(step) = self.apply(&mut case, verdict)? else {
             drop(op);
@@ -231,8 +223,24 @@ impl Cases {
         Ok(())
     }
 
+    /// What the rules say of what was found, and of numbers that are another person's.
+    pub(super) async fn say_in_op(
+        &self,
+        op: &mut Op,
+        case: &Case,
+        proofs: &Proofs,
+        evidence: &[(EvidenceKind, Standing)],
+    ) -> Result<Verdict, CaseError> {
+        let names = self.policy_of(&case.country)?.names;
+        let said = decision::decide(self.tier_of(case)?, names, evidence);
+        // That a number is somebody's is told to nobody whom it does not fit.
+        let fits = matches!(said, Verdict::Approve | Verdict::Refer(Reason::ReviewRequired));
+        let taken = fits && self.is_taken_in_op(op, case, proofs).await?;
+        Ok(if taken { Verdict::Reject(Reason::NumberTaken) } else { said })
+    }
+
     /// None: it waits for the provider.
-    fn apply(&self, case: &mut Case, verdict: Verdict) -> Result<Option<Step>, CaseError> {
+    pub(super) fn apply(&self, case: &mut Case, verdict: Verdict) -> Result<Option<Step>, CaseError> {
         let now = self.clock.now();
         Ok(Some(match verdict {
             Verdict::Approve => case.approve(now)?,
@@ -268,7 +276,7 @@ fn standings(pieces: &[Piece<'_>], checks: &[CheckRow], on_file: OnFile) -> Vec<
     let filed = EvidenceKind::ALL.into_iter().filter(|kind| on_file.has(*kind));
     let looked_up = pieces.iter().filter(|(kind, ..)| !on_file.has(*kind)).map(|(kind, id, _)| {
         let found = checks.iter().find(|check| (check.kind, check.evidence) == (*kind, *id));
-        (*kind, found.map_or(Standing::Unchecked, |check| Standing::Checked(check.checked)))
+        (*kind, found.map_or(Standing::Unchecked, |check| Standing::Checked(check.found.checked)))
     });
     filed.map(|kind| (kind, Standing::OnFile)).chain(looked_up).collect()
 }
@@ -279,19 +287,4 @@ fn lowest(evidence: &[(EvidenceKind, Standing)]) -> Option<u8> {
         Standing::Unchecked | Standing::OnFile => None,
     };
     evidence.iter().filter_map(|(_, standing)| score(standing)).min()
-}
-
-fn scored(report: &Report, name: &str) -> Checked {
-    let name_score = report.registered_name.as_ref().map(|registered| names::claimed(name, registered));
-    Checked { finding: report.finding, name_score }
-}
-
-/// The bank compares the names itself, and tells none.
-fn checked_bvn(finding: BvnFinding) -> Checked {
-    let finding = match finding {
-        BvnFinding::Match => Finding::Match,
-        BvnFinding::Mismatch => Finding::Mismatch,
-        BvnFinding::NotFound => Finding::NotFound,
-    };
-    Checked { finding, name_score: None }
 }

@@ -31,7 +31,21 @@ use crate::{
 };
 
 /// What changed a tier, in its event.
-const EVIDENCE: &str = "kyc_case";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TierEvidence {
+    BvnAlone,
+    Case,
+}
+
+impl TierEvidence {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BvnAlone => "bank_verification_number",
+            Self::Case => "kyc_case",
+        }
+    }
+}
+
 /// By whom a number was verified that people decided about: the provider may have said nothing of it.
 const REVIEWERS: &str = "reviewers";
 
@@ -103,7 +117,7 @@ impl Cases {
     pub(super) async fn grant_in_op(
         &self,
         op: &mut Op,
-        case: &Case,
+        (case, evidence): (&Case, TierEvidence),
         user: &mut User,
         proofs: &Proofs,
         context: &EventContext,
@@ -134,7 +148,7 @@ impl Cases {
             users::publish_in_op(op, context, &UserUpdated((&*user).into())).await?;
         }
         if let Some(change) = change {
-            users::publish_in_op(op, context, &user.tier_changed(change, EVIDENCE, now)).await?;
+            users::publish_in_op(op, context, &user.tier_changed(change, evidence.name(), now)).await?;
         }
         Ok(())
     }

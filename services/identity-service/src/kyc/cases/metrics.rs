@@ -17,6 +17,7 @@ const DECISIONS: &str = "wallet_identity_kyc_decisions_total";
 const EVIDENCE: &str = "wallet_identity_kyc_evidence_checks_total";
 const CASES: &str = "wallet_identity_kyc_cases";
 const OLDEST: &str = "wallet_identity_kyc_cases_oldest_seconds";
+const UPLOADS_REFUSED: &str = "wallet_identity_kyc_uploads_refused_total";
 const OPEN: [Status; 3] = [Status::Submitted, Status::InReview, Status::MoreNeeded];
 const DECIDERS: [&str; 3] = ["person", "rules", "reviewer"];
 const WATCH: Duration = Duration::from_secs(15);
@@ -27,6 +28,11 @@ pub(crate) fn register() {
     describe_counter!(EVIDENCE, "Evidence of KYC cases that was looked up, by what was found.");
     describe_gauge!(CASES, "KYC cases that have not ended, by status.");
     describe_gauge!(OLDEST, "For how long the oldest KYC case of a status has been in it.");
+    describe_counter!(
+        UPLOADS_REFUSED,
+        "Documents that were not taken because there was no room in memory for them."
+    );
+    counter!(UPLOADS_REFUSED, "service" => SERVICE).increment(0);
     for (action, by) in Action::ALL.into_iter().flat_map(|action| DECIDERS.map(|by| (action, by))) {
         counter!(DECISIONS, "service" => SERVICE, "action" => action.name(), "by" => by).increment(0);
     }
@@ -44,6 +50,10 @@ pub(crate) fn register() {
 
 pub(super) fn decided(action: Action, by: &'static str) {
     counter!(DECISIONS, "service" => SERVICE, "action" => action.name(), "by" => by).increment(1);
+}
+
+pub(in crate::kyc) fn upload_refused() {
+    counter!(UPLOADS_REFUSED, "service" => SERVICE).increment(1);
 }
 
 /// None: the provider did not answer.

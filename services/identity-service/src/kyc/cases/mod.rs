@@ -7,6 +7,7 @@
 //!
 //! What a person claims is encrypted under their own key; ids, tiers, statuses and reasons are all that events, logs and lists have.
 
+pub(crate) mod at_once;
 pub(crate) mod checks;
 pub(crate) mod decision;
 pub(crate) mod entity;
@@ -39,7 +40,7 @@ use zeroize::Zeroizing;
 
 use super::{
     claims::{Address, Claims, Nin},
-    documents,
+    documents::{self, room::Rooms},
     entity::{Bvn, DateOfBirth},
     evidence::EvidenceKind,
     numbers,
@@ -59,7 +60,7 @@ use crate::{
 };
 use entity::{Case, CaseId, Reason, Status, Step};
 use error::CaseError;
-use grant::Proofs;
+use grant::{Proofs, TierEvidence};
 use repo::{Beside, By};
 use view::CaseView;
 
@@ -75,6 +76,8 @@ pub(crate) struct Cases {
     pub(crate) allowances: Allowances,
     pub(crate) notices: Notices,
     pub(crate) wake: Arc<Notify>,
+    /// For documents on their way.
+    pub(crate) rooms: Rooms,
 }
 
 /// What somebody applies for.
@@ -273,7 +276,8 @@ impl Cases {
         if step.to == Status::Approved
             && let Some(proofs) = proofs
         {
-            self.grant_in_op(op, case, user, proofs, &EventContext::new(SERVICE_NAME, by, now)).await?;
+            let context = EventContext::new(SERVICE_NAME, by, now);
+            self.grant_in_op(op, (case, TierEvidence::Case), user, proofs, &context).await?;
         }
         if step.from != Some(step.to)
             && let Some(message) = Message::kyc_case(&user.trusted_contact(ContactKind::Email), case, now)

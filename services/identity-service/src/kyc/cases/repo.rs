@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
-    super::evidence::{Checked, EvidenceKind},
+    super::evidence::{Checked, EvidenceKind, LookedUp},
     entity::{Action, Case, CaseId, Reason, Status, Step},
     error::CaseError,
 };
@@ -54,10 +54,12 @@ impl TryFrom<Row> for Case {
     }
 }
 
+/// As it stands, which may be decided already.
 pub(crate) async fn insert_in_op(op: &mut Op, case: &Case, claims: &[u8]) -> Result<(), CaseError> {
     sqlx::query!(
-        "INSERT INTO kyc_cases (id, user_id, country, tier, status, reason, claims, opened_at, changed_at, next_check_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO kyc_cases (id, user_id, country, tier, status, reason, claims, opened_at, changed_at, next_check_at,
+                                asked_for, review_round, answer_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         case.id.uuid(),
         case.user.uuid(),
         case.country,
@@ -68,6 +70,9 @@ pub(crate) async fn insert_in_op(op: &mut Op, case: &Case, claims: &[u8]) -> Res
         case.opened_at,
         case.changed_at,
         case.next_check_at,
+        &case.asked_for.iter().map(|kind| kind.name()).collect::<Vec<_>>() as _,
+        case.review_round,
+        case.answer_by,
     )
     .execute(&mut **op)
     .await?;
@@ -231,18 +236,19 @@ pub(super) async fn insert_check(
     db: impl PgExecutor<'_>,
     case: CaseId,
     (kind, evidence): (EvidenceKind, Uuid),
-    checked: Checked,
+    found: &LookedUp,
     provider: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO kyc_checks (case_id, kind, evidence_id, finding, name_score, provider, checked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ON CONSTRAINT kyc_checks_pkey DO NOTHING",
+        "INSERT INTO kyc_checks (case_id, kind, evidence_id, finding, name_score, mismatched, provider, checked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ON CONSTRAINT kyc_checks_pkey DO NOTHING",
         case.uuid(),
         kind.name(),
         evidence,
-        checked.finding.name(),
-        checked.name_score.map(i16::from),
+        found.checked.finding.name(),
+        found.checked.name_score.map(i16::from),
+        &found.mismatched.iter().map(|one| one.name()).collect::<Vec<_>>() as _,
         provider,
         now,
     )
@@ -252,17 +258,17 @@ pub(super) async fn insert_check(
 }
 
 /// What was found, of which evidence, when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct CheckRow {
     pub(crate) kind: EvidenceKind,
     pub(crate) evidence: Uuid,
-    pub(crate) checked: Checked,
+    pub(crate) found: LookedUp,
     pub(crate) checked_at: DateTime<Utc>,
 }
 
 pub(crate) async fn checks(db: impl PgExecutor<'_>, case: CaseId) -> Result<Vec<CheckRow>, CaseError> {
     let rows = sqlx::query!(
-        "SELECT kind, evidence_id, finding, name_score, checked_at FROM kyc_checks WHERE case_id = $1 ORDER BY checked_at",
+        "SELECT kind, evidence_id, finding, name_score, mismatched, checked_at FROM kyc_checks WHERE case_id = $1 ORDER BY checked_at",
         case.uuid(),
     )
     .fetch_all(db)
@@ -270,10 +276,11 @@ pub(crate) async fn checks(db: impl PgExecutor<'_>, case: CaseId) -> Result<Vec<
     rows.into_iter()
         .map(|row| {
             let name_score = row.name_score.and_then(|score| u8::try_from(score).ok());
+            let mismatched = row.mismatched.iter().map(|one| read(one)).collect::<Result<_, _>>()?;
             Ok(CheckRow {
                 kind: read(&row.kind)?,
                 evidence: row.evidence_id,
-                checked: Checked { finding: read(&row.finding)?, name_score },
+                found: LookedUp { checked: Checked { finding: read(&row.finding)?, name_score }, mismatched },
                 checked_at: row.checked_at,
             })
         })

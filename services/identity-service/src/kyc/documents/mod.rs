@@ -1,11 +1,12 @@
 //! Documents of a case: an address document, a selfie. Checked by content, encrypted under the person's key, and kept in the database.
 //!
-//! Steps: the case is the caller's and takes the kind → the bytes are looked at (`content`) → they are encrypted, with no transaction
+//! Steps: there is room for it in memory (`room`) → the case is the caller's and takes the kind → the bytes are looked at (`content`) → they are encrypted, with no transaction
 //! open → one transaction that locks the person and the case looks again and writes. When all that was asked for has come, the
 //! case is submitted again. The owner sees that a document is there; what is in it is for reviewers alone.
 
 pub(crate) mod content;
 pub(crate) mod repo;
+pub(crate) mod room;
 pub(crate) mod routes;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,6 +36,7 @@ use crate::{
 };
 use content::ContentType;
 use repo::{Document, NewDocument};
+use room::Room;
 
 /// Of one case, whatever their kind.
 const MOST: usize = 10;
@@ -45,6 +47,8 @@ pub(crate) struct Upload {
     pub(crate) kind: EvidenceKind,
     pub(crate) content_type: ContentType,
     pub(crate) content: Zeroizing<Vec<u8>>,
+    /// That its content has in memory.
+    pub(crate) room: Room,
 }
 
 impl std::fmt::Debug for Upload {
@@ -127,8 +131,14 @@ impl Cases {
         let size = i32::try_from(upload.content.len()).map_err(|_| content::Unfit::TooLarge)?;
         let (kind, content_type) = (upload.kind, upload.content_type);
         let place = Place::in_row(user, Field::Document, id);
-        let sealed = tokio::task::spawn_blocking(move || key.seal(&place, &upload.content)).await;
-        let content = sealed.map_err(|error| CaseError::Corrupt(error.to_string()))??;
+        // Also where nobody waits for it any more.
+        let Upload { content, room, .. } = upload;
+        let sealed = tokio::task::spawn_blocking(move || {
+            let sealed = key.seal(&place, &content);
+            drop((content, room));
+            sealed
+        });
+        let content = sealed.await.map_err(|error| CaseError::Corrupt(error.to_string()))??;
         Ok(NewDocument { id, kind, content_type, size, digest, content })
     }
 

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     Upload,
     content::{ContentType, LARGEST},
+    room::Room,
 };
 use crate::{
     app::AppState,
@@ -56,7 +57,8 @@ pub(crate) fn router() -> Routes<AppState> {
         (status = 201, description = "It is there, now or before", body = CaseView),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>,
         (status = 409, description = "`case_status`: the case is with the reviewers or has ended; `too_many_documents`", body = ProblemBody, content_type = "application/problem+json"),
-        Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<413>, Refused<415>, Refused<422>,
+        (status = 503, description = "`overloaded`: too many files are on their way; `dependency_unavailable`. Send it again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn upload(
@@ -65,14 +67,18 @@ async fn upload(
     ApiPath(id): ApiPath<CaseId>,
     ApiQuery(query): ApiQuery<UploadQuery>,
     headers: HeaderMap,
+    room: Room,
     ApiBytes(body): ApiBytes,
 ) -> Result<Response, Problem> {
     let content_type = declared(&headers)?;
     let content = Zeroizing::new(Vec::from(body));
-    let upload = Upload { case: id, kind: query.kind, content_type, content };
+    // The other one is for what is encrypted, until it is stored.
+    let upload = Upload { case: id, kind: query.kind, content_type, content, room: room.clone() };
     let known = (id, query.kind, content_type.name(), upload.digest(&state.cases.vault));
     let call = RepeatableCall::read(&headers, caller.id, "kyc.document", &known)?;
-    Ok(respond(state.cases.upload(caller.id, upload, &call).await?))
+    let answer = state.cases.upload(caller.id, upload, &call).await;
+    drop(room);
+    Ok(respond(answer?))
 }
 
 fn declared(headers: &HeaderMap) -> Result<ContentType, Problem> {

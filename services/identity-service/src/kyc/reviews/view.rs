@@ -16,7 +16,7 @@ use super::{
         claims::{self, Claims},
         documents::repo::Document,
         entity::Bvn,
-        evidence::{EvidenceKind, Finding},
+        evidence::{Attribute, EvidenceKind, Finding},
     },
     repo::Queued,
 };
@@ -119,6 +119,10 @@ struct CheckView {
     finding: Finding,
     /// How alike the names are, of 100.
     name_score: Option<u8>,
+    /// What was compared and fits, as far as the provider tells.
+    matched: Vec<Attribute>,
+    /// What is otherwise in the record.
+    mismatched: Vec<Attribute>,
     checked_at: DateTime<Utc>,
 }
 
@@ -194,8 +198,10 @@ impl From<&CheckRow> for CheckView {
         Self {
             kind: row.kind,
             evidence_id: row.evidence,
-            finding: row.checked.finding,
-            name_score: row.checked.name_score,
+            finding: row.found.checked.finding,
+            name_score: row.found.checked.name_score,
+            matched: row.found.matched(row.kind),
+            mismatched: row.found.mismatched.clone(),
             checked_at: row.checked_at,
         }
     }
