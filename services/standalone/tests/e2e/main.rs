@@ -15,4 +15,5 @@ mod main_job;
 #[path = "../support/monitoring/mod.rs"]
 mod monitoring;
 mod observed;
+mod planted;
 mod tour;
