@@ -1,5 +1,7 @@
 //! Two customers and the staff use all that there is, and everything secret or personal that is told on the way is planted.
 
+use std::collections::BTreeMap;
+
 use common_utils::clock::{Clock, SystemClock};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,6 +16,8 @@ use crate::{customers::Customer, deployment::Deployment, main_job};
 pub(crate) struct Journey<'a> {
     platform: &'a Deployment,
     pub(crate) planted: Planted,
+    /// Who has signed in already: the gateway counts log-ins.
+    staff: BTreeMap<&'static str, Person>,
 }
 
 /// What somebody signs in with.
@@ -25,7 +29,7 @@ struct Account {
 
 impl<'a> Journey<'a> {
     pub(crate) async fn made(platform: &'a Deployment, planted: Planted) -> Self {
-        let mut journey = Self { platform, planted };
+        let mut journey = Self { platform, planted, staff: BTreeMap::new() };
         let (ada_account, ada) = journey.registered().await;
         let (bola_account, bola) = journey.registered().await;
         journey.mistakes(&ada_account, &ada).await;
@@ -142,11 +146,16 @@ impl<'a> Journey<'a> {
         platform.wait(&path, &person.access, stands("approved")).await;
     }
 
-    async fn staff(&mut self, role: &str) -> Person {
+    async fn staff(&mut self, role: &'static str) -> Person {
+        if let Some(person) = self.staff.get(role) {
+            return person.clone();
+        }
         let password = self.plant(What::Password, main_job::password(role));
         main_job::create_staff(self.platform, role);
         let signed_in = self.platform.log_in(&main_job::email(role), &password).await;
-        self.person(&signed_in)
+        let person = self.person(&signed_in);
+        self.staff.insert(role, person.clone());
+        person
     }
 
     /// In from the bank, and on to somebody who is named by address and by number.
@@ -232,7 +241,7 @@ impl<'a> Journey<'a> {
         self.plant(What::AccessToken, text(&refreshed, "/tokens/accessToken"));
         let last = self.plant(What::RefreshToken, text(&refreshed, "/tokens/refreshToken"));
         platform.refused("/identity/refresh", "", json!({ "refreshToken": person.refresh }), 401).await;
-        // Whoever had it twice, the family is over.
+        // The first came back, late: whoever has them, all of the session's are over.
         platform.refused("/identity/refresh", "", json!({ "refreshToken": last }), 401).await;
     }
 

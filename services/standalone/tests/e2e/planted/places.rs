@@ -104,31 +104,34 @@ async fn redis(platform: &Deployment, search: &mut Search) {
         for key in keys {
             search.look("redis, keys", &key);
             let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
-            let mut command = match kind.as_str() {
-                // It has expired meanwhile.
-                "none" => continue,
-                "string" => redis::cmd("GET"),
-                "hash" => redis::cmd("HGETALL"),
-                "set" => redis::cmd("SMEMBERS"),
-                "list" => redis::cmd("LRANGE"),
-                "zset" => redis::cmd("ZRANGE"),
-                "stream" => redis::cmd("XRANGE"),
-                other => panic!("nobody looks into a {other}"),
-            };
-            command.arg(&key);
-            match kind.as_str() {
-                "list" | "zset" => _ = command.arg(0).arg(-1),
-                "stream" => _ = command.arg("-").arg("+"),
-                _ => {}
+            // What has expired meanwhile is of no kind any more.
+            if let Some(command) = all_of(&kind, &key) {
+                let value: redis::Value = command.query_async(&mut connection).await.unwrap();
+                look_into(&value, search);
             }
-            let value: redis::Value = command.query_async(&mut connection).await.unwrap();
-            look_into(&value, search);
         }
         cursor = next;
         if cursor == 0 {
             break;
         }
     }
+}
+
+/// The command that reads all that is under a key of this kind.
+fn all_of(kind: &str, key: &[u8]) -> Option<redis::Cmd> {
+    let (name, rest): (&str, &[&str]) = match kind {
+        "none" => return None,
+        "string" => ("GET", &[]),
+        "hash" => ("HGETALL", &[]),
+        "set" => ("SMEMBERS", &[]),
+        "list" => ("LRANGE", &["0", "-1"]),
+        "zset" => ("ZRANGE", &["0", "-1"]),
+        "stream" => ("XRANGE", &["-", "+"]),
+        other => panic!("nobody looks into a {other}"),
+    };
+    let mut command = redis::cmd(name);
+    command.arg(key).arg(rest);
+    Some(command)
 }
 
 fn look_into(value: &redis::Value, search: &mut Search) {

@@ -1,6 +1,8 @@
 //! That the search finds: everything that the journey has planted is planted once more, in a place of each kind, as it is or
 //! written otherwise.
 
+use std::{io::Write, time::Duration};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rdkafka::{
     ClientConfig,
@@ -9,7 +11,6 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::json;
-use std::{io::Write, time::Duration};
 
 use super::{
     places::{connect, look_everywhere, redis_connection},
