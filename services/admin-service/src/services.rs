@@ -87,6 +87,8 @@ pub(crate) enum FreezeError {
     NotFound,
     #[error("the wallet is closed")]
     Closed,
+    #[error("the wallet is that of who asks")]
+    OwnWallet,
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -159,6 +161,7 @@ impl Services {
                 let refusal: Option<Refusal> = answer.json().await.ok();
                 match refusal.map(|refusal| refusal.code).as_deref() {
                     Some("wallet_closed") => Err(FreezeError::Closed),
+                    Some("own_wallet") => Err(FreezeError::OwnWallet),
                     code => Err(Unavailable(anyhow::anyhow!("{} refused: {code:?}", remote.name)).into()),
                 }
             }

@@ -20,6 +20,7 @@ impl From<FreezeError> for Problem {
             FreezeError::Closed => {
                 Self::unprocessable("wallet_closed", "The wallet is closed; it cannot be frozen or unfrozen.")
             }
+            FreezeError::OwnWallet => Self::forbidden("Nobody decides about themselves."),
             FreezeError::Unavailable(error) => error.into(),
         }
     }

@@ -118,8 +118,10 @@ async fn freeze(
             let body = json!({ "code": "wallet_closed", "status": 422 });
             return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
         }
-        if !known.wallets.contains_key(&id) {
-            return StatusCode::NOT_FOUND.into_response();
+        let Some(owner) = known.wallets.get(&id) else { return StatusCode::NOT_FOUND.into_response() };
+        if body["actorId"] == json!(owner) {
+            let body = json!({ "code": "own_wallet", "status": 422 });
+            return (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
         }
         known.freezes.push((id, verb.clone(), body));
         answer(Some(json!({ "walletId": id, "status": if verb == "freeze" { "frozen" } else { "active" } })))

@@ -35,6 +35,10 @@ async fn what_wallet_service_refuses_is_refused() {
     assert_eq!(answer.refusal(), (404, "not_found", vec![]));
     let answer = world.post(&officer, &format!("/api/v1/admin/wallets/{closed}/unfreeze"), body()).await;
     assert_eq!(answer.refusal(), (422, "wallet_closed", vec![]));
+    let own = ids::new_id();
+    world.neighbours.tell(|known| known.wallets.insert(own, officer.id));
+    let answer = world.post(&officer, &format!("/api/v1/admin/wallets/{own}/unfreeze"), body()).await;
+    assert_eq!(answer.refusal(), (403, "forbidden", vec![]), "nobody decides about themselves");
     world.neighbours.tell(|known| known.away = true);
     let path = format!("/api/v1/admin/wallets/{closed}/freeze");
     assert_eq!(world.post(&officer, &path, body()).await.refusal(), (503, "dependency_unavailable", vec![]));

@@ -16,6 +16,7 @@ mod contacts;
 mod contract;
 mod deactivation;
 mod devices;
+mod enumeration;
 mod erasure;
 mod factors;
 mod forgotten;

@@ -125,7 +125,7 @@ async fn first_keys_made_at_one_moment_are_one() {
 }
 
 /// As an earlier release has written it, under the deployment's one key.
-async fn verified_before(world: &World, person: &Person, bvn: &str) {
+pub(crate) async fn verified_before(world: &World, person: &Person, bvn: &str) {
     let key = KeyFile::load_or_create(&world.keys.path().join("pii.key")).unwrap();
     let purpose = "wallet-platform/pii/v1";
     let sealer = Sealer::new(&key, purpose).unwrap();

@@ -103,7 +103,7 @@ impl Deployment {
     pub(crate) fn start_as(&self, name: &str, program: &str, settings: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
         let mut command = self.command(program);
-        command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(log);
+        command.envs(settings.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         let before = self.running.lock().unwrap().insert(name.to_owned(), command.spawn().unwrap());
         assert!(before.is_none(), "{name} runs already");
     }
@@ -149,7 +149,12 @@ impl Deployment {
         command
     }
 
-    fn log(&self, program: &str) -> PathBuf {
+    /// The names of what was started and not ended.
+    pub(crate) fn running(&self) -> Vec<String> {
+        self.running.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub(crate) fn log(&self, program: &str) -> PathBuf {
         self.dir.path().join(format!("{program}.log"))
     }
 

@@ -16,4 +16,5 @@ mod main_job;
 #[path = "../support/monitoring/mod.rs"]
 mod monitoring;
 mod observed;
+mod planted;
 mod tour;

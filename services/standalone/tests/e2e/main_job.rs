@@ -65,7 +65,11 @@ pub(crate) fn password(role: &str) -> String {
 
 /// Also fine when the agent is there from an earlier start.
 pub(crate) fn create_staff(platform: &Deployment, role: &str) {
-    let phone = if role == "support" { "+2348000000001" } else { "+2348000000002" };
+    let phone = match role {
+        "support" => "+2348000000001",
+        "compliance" => "+2348000000002",
+        _ => "+2348000000003",
+    };
     let mut command: Command = platform.command("identity-service");
     let arguments = ["users", "create-staff", "--email", &email(role), "--phone", phone];
     command.args(arguments).args(["--name", "Test Agent", "--role", role, "--password-stdin"]);

@@ -1,5 +1,7 @@
 //! Everybody who could call.
 
+use common_auth::Role;
+
 /// In the order of the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
@@ -13,6 +15,11 @@ pub(crate) enum Caller {
     Compliance,
     Finance,
     Admin,
+    /// The owner, who has a role of staff besides: the things are their own.
+    OwningSupport,
+    OwningCompliance,
+    OwningFinance,
+    OwningAdmin,
     /// With an API key of the owner's that has every scope.
     Machine,
     /// Without a token.
@@ -25,7 +32,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Owner,
         Self::StaleOwner,
         Self::Stranger,
@@ -33,6 +40,10 @@ impl Caller {
         Self::Compliance,
         Self::Finance,
         Self::Admin,
+        Self::OwningSupport,
+        Self::OwningCompliance,
+        Self::OwningFinance,
+        Self::OwningAdmin,
         Self::Machine,
         Self::Nobody,
         Self::WalletService,
@@ -50,6 +61,10 @@ impl Caller {
             Self::Compliance => "compliance",
             Self::Finance => "finance",
             Self::Admin => "admin",
+            Self::OwningSupport => "owner-support",
+            Self::OwningCompliance => "owner-compliance",
+            Self::OwningFinance => "owner-finance",
+            Self::OwningAdmin => "owner-admin",
             Self::Machine => "machine",
             Self::Nobody => "nobody",
             Self::WalletService => "wallet-service",
@@ -68,7 +83,22 @@ impl Caller {
 
     /// Whose the things are that paths name.
     pub(crate) fn is_owner(self) -> bool {
-        matches!(self, Self::Owner | Self::StaleOwner)
+        matches!(self, Self::Owner | Self::StaleOwner) || self.is_owning_staff()
+    }
+
+    pub(crate) fn is_owning_staff(self) -> bool {
+        matches!(self, Self::OwningSupport | Self::OwningCompliance | Self::OwningFinance | Self::OwningAdmin)
+    }
+
+    /// Of who works here.
+    pub(crate) fn role(self) -> Option<Role> {
+        match self {
+            Self::Support | Self::OwningSupport => Some(Role::Support),
+            Self::Compliance | Self::OwningCompliance => Some(Role::Compliance),
+            Self::Finance | Self::OwningFinance => Some(Role::Finance),
+            Self::Admin | Self::OwningAdmin => Some(Role::Admin),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_person(self) -> bool {

@@ -60,16 +60,18 @@ async fn everybody_is_answered_as_written_down() {
 /// What a call changed is undone by taking a new scene: nobody is answered as they are because somebody else came before.
 async fn try_route(platform: &Platform, route: Route) -> Line {
     let mut answers = Vec::with_capacity(Caller::ALL.len());
+    let mut unfit = Vec::new();
     let mut scene = platform.scene(&route).await;
     for (index, caller) in Caller::ALL.into_iter().enumerate() {
-        let status = platform.call(&scene, &route, caller).await;
+        let (status, is_unfit) = platform.call(&scene, &route, caller).await;
         answers.push(status);
+        unfit.extend(is_unfit.then_some(caller));
         let changed = status < 300 && route.method != "GET";
         if changed && index + 1 < Caller::ALL.len() {
             scene = platform.scene(&route).await;
         }
     }
-    Line { route, answers }
+    Line { route, answers, unfit }
 }
 
 #[test]

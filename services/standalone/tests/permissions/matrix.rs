@@ -9,7 +9,8 @@ const HEAD: &str = "# Every route, who may call it, and the status that each cal
 #
 # The owner is a customer whose wallet, ticket, transaction or session the path names; everybody else is a stranger to it. In the column
 # owner-stale the same person has a second factor, and gave it an hour ago: 403 is then step_up_required. Staff have the role of their
-# column. Callers who may call get the answer of the business: 404 where there is no such thing, 409 and 422 where it
+# column, and are strangers, too; in the columns owner-support to owner-admin they ask for what is their own: 403 is then that nobody
+# decides about themselves. Callers who may call get the answer of the business: 404 where there is no such thing, 409 and 422 where it
 # does not go so.
 ";
 
@@ -36,6 +37,8 @@ impl Route {
 pub(crate) struct Line {
     pub(crate) route: Route,
     pub(crate) answers: Vec<u16>,
+    /// Who was told that what they sent does not fit.
+    pub(crate) unfit: Vec<Caller>,
 }
 
 impl Line {

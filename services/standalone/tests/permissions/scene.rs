@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use common_auth::Scope;
 use common_utils::ids;
 use ed25519_dalek::SigningKey;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::{callers::Caller, matrix::Route, platform::Platform};
+use crate::{bodies::application, callers::Caller, matrix::Route, platform::Platform};
 
 pub(crate) const PASSWORD: &str = "a long way to other places";
 
@@ -31,9 +33,12 @@ pub(crate) struct Scene {
     staff: Vec<(Caller, Person)>,
     /// The access token of a machine of the owner's.
     pub(crate) machine: String,
-    api_key: String,
+    pub(crate) api_key: String,
+    pub(crate) api_secret: String,
     /// Of a passkey and of a device.
     key: String,
+    /// Nobody else's in this run.
+    pub(crate) bvn: String,
     case: String,
     session: String,
     pub(crate) wallet: String,
@@ -49,6 +54,7 @@ impl Scene {
         let mut scene = Self {
             owner: Person::registered(platform).await,
             stranger: Person::registered(platform).await,
+            bvn: format!("22{:08}1", PEOPLE.fetch_add(1, Ordering::Relaxed)),
             ..Self::default()
         };
         for caller in [Caller::Support, Caller::Compliance, Caller::Finance, Caller::Admin] {
@@ -75,9 +81,9 @@ impl Scene {
                 created(request.bearer_auth(&scene.person(Caller::Admin).access).json(&body)).await;
         }
         if has("/kyc/") && has("{id}") {
-            let body = json!({ "tier": 1, "bvn": "22222222221", "dateOfBirth": "1990-01-31" });
             let request = platform.request("identity-service", "POST", "/api/v1/identity/kyc/cases");
-            scene.case = created(request.bearer_auth(&scene.owner.access).json(&body)).await;
+            let request = request.bearer_auth(&scene.owner.access).json(&application(&scene.bvn));
+            scene.case = created(request).await;
         }
         if has("/passkeys/{id}") || has("/devices/{id}") {
             scene.key = give_keys(platform, &scene.owner).await;
@@ -93,11 +99,11 @@ impl Scene {
         let made = answered(request.bearer_auth(&self.owner.access).json(&body), 201).await;
         let text = |pointer: &str| made.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         self.api_key = text("/apiKey/id");
-        let secret = text("/clientSecret");
+        self.api_secret = text("/clientSecret");
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", self.api_key.as_str()),
-            ("client_secret", secret.as_str()),
+            ("client_secret", self.api_secret.as_str()),
         ];
         let request = platform.request("identity-service", "POST", "/api/v1/identity/oauth/token");
         let got = answered(request.form(&form), 200).await;
@@ -132,7 +138,8 @@ impl Scene {
     /// Of a caller who is somebody.
     pub(crate) fn person(&self, caller: Caller) -> &Person {
         match caller {
-            Caller::Owner | Caller::StaleOwner | Caller::Machine => &self.owner,
+            owner if owner.is_owner() => &self.owner,
+            Caller::Machine => &self.owner,
             Caller::Stranger => &self.stranger,
             _ => self.staff.iter().find(|(role, _)| *role == caller).map(|(_, person)| person).unwrap(),
         }
@@ -226,11 +233,7 @@ impl Person {
 /// A passkey and a device with the same id, as their rows: an authenticator that makes them is not needed to be let in.
 async fn give_keys(platform: &Platform, owner: &Person) -> String {
     let key = ids::new_id();
-    let mut seed = [0; 32];
-    seed[..16].copy_from_slice(key.as_bytes());
-    let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-    // RFC 8410: what stands before the key in its SubjectPublicKeyInfo.
-    let public = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &public].concat();
+    let public = subject_public_key_info(key);
     let statements = [
         "INSERT INTO passkey_owners (user_id, handle) VALUES ($2::uuid, $1)",
         "INSERT INTO passkeys (id, user_id, credential_id, credential, name, created_at)
@@ -244,6 +247,18 @@ async fn give_keys(platform: &Platform, owner: &Person) -> String {
         asked.execute(&platform.people.pool).await.unwrap();
     }
     key.to_string()
+}
+
+/// Of a phone that nobody has yet, as it is sent.
+pub(crate) fn public_key() -> String {
+    STANDARD.encode(subject_public_key_info(ids::new_id()))
+}
+
+fn subject_public_key_info(seed: Uuid) -> Vec<u8> {
+    let seed = [seed.into_bytes(), [0; 16]].concat();
+    let key = SigningKey::try_from(seed.as_slice()).unwrap().verifying_key().to_bytes();
+    // RFC 8410: what stands before the key.
+    [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &key].concat()
 }
 
 async fn open_wallet(platform: &Platform, owner: &Person) -> String {

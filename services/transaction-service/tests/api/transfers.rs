@@ -87,7 +87,16 @@ async fn who_has_no_wallet_in_the_currency_is_not_found() {
     let (dollars, _) = world.open_wallet(&ada.person, "USD", 500);
     let mut body = naira(dollars, &json!({"email": bola.person.email}), 100);
     body["amount"]["currency"] = json!("USD");
-    assert_eq!(world.transfer(&ada, "k1", &body).await.code(), "recipient_not_found");
+    let refused = world.transfer(&ada, "k1", &body).await;
+    assert_eq!(refused.code(), "recipient_not_found");
+    // As who is nobody: who is registered shows by what can be sent to alone.
+    for nobody in [json!({"email": "nobody@example.com"}), json!({"phoneNumber": "+2348039999999"})] {
+        let mut stranger = body.clone();
+        stranger["to"] = nobody;
+        let answer = world.transfer(&ada, "k0", &stranger).await;
+        assert_eq!((answer.code(), &answer.body["detail"]), (refused.code(), &refused.body["detail"]));
+        assert_eq!(answer.status, refused.status);
+    }
 
     let (theirs, _) = world.open_wallet(&bola.person, "USD", 0);
     let sent = world.transfer(&ada, "k1", &body).await;

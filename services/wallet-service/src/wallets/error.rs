@@ -20,6 +20,8 @@ pub enum WalletError {
     Closed,
     #[error("the wallet holds money")]
     NotEmpty,
+    #[error("nobody decides about their own wallet")]
+    OwnWallet,
     #[error("the wallet's balance is outside of these bounds")]
     OutsideBounds,
     #[error(transparent)]
@@ -84,6 +86,10 @@ impl From<WalletError> for Problem {
                 format!("You have {MOST_WALLETS} wallets, and that is as many as a person may have."),
             ),
             WalletError::Closed => Self::unprocessable("wallet_closed", "The wallet is closed for good."),
+            WalletError::OwnWallet => Self::unprocessable(
+                "own_wallet",
+                "The wallet is that of who ordered it; somebody else decides.",
+            ),
             WalletError::NotEmpty => Self::unprocessable(
                 "wallet_not_empty",
                 "Only a wallet that holds nothing, nor has anything on hold, can be closed.",

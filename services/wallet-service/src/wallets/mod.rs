@@ -189,6 +189,12 @@ struct StaffOrder {
     reason: String,
 }
 
+/// Staff have wallets, too, and decide about those of others alone: nobody unfreezes what was frozen because of them.
+async fn another_persons(state: &AppState, id: WalletId, order: &StaffOrder) -> Result<Wallet, WalletError> {
+    let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    if wallet.user_id.uuid() == order.staff { Err(WalletError::OwnWallet) } else { Ok(wallet) }
+}
+
 /// Freezes a wallet, lets it be used again, or closes it. Doing it twice is doing it once.
 async fn set_status(
     state: &AppState,
@@ -196,7 +202,7 @@ async fn set_status(
     status: AccountStatus,
     order: &StaffOrder,
 ) -> Result<(), WalletError> {
-    let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    let wallet = another_persons(state, id, order).await?;
     let mut op = common_db::begin(&state.pool).await?;
     match ledger::set_status_in_op(&mut op, id.into(), status, state.clock.now()).await? {
         StatusChange::AlreadyApplied => return Ok(()),
@@ -222,7 +228,7 @@ async fn set_bounds(
     ceiling: Option<i64>,
     order: &StaffOrder,
 ) -> Result<(), WalletError> {
-    let wallet = find(&state.pool, id).await?.ok_or(WalletError::NotFound)?;
+    let wallet = another_persons(state, id, order).await?;
     if wallet.status == AccountStatus::Closed {
         return Err(WalletError::Closed);
     }

@@ -92,7 +92,7 @@ struct BoundsBody {
     responses(
         (status = 200, body = StatusBody), Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
-         description = "`wallet_closed` or `validation_failed`."),
+         description = "`wallet_closed`, `own_wallet` (it is that of who orders) or `validation_failed`."),
     )
 )]
 async fn freeze(
@@ -111,7 +111,7 @@ async fn freeze(
     responses(
         (status = 200, body = StatusBody), Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
-         description = "`wallet_closed` or `validation_failed`."),
+         description = "`wallet_closed`, `own_wallet` (it is that of who orders) or `validation_failed`."),
     )
 )]
 async fn unfreeze(
@@ -130,7 +130,7 @@ async fn unfreeze(
     responses(
         (status = 200, body = StatusBody), Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
-         description = "`wallet_not_empty` (it holds money, or owes some) or `validation_failed`."),
+         description = "`wallet_not_empty` (it holds money, or owes some), `own_wallet` or `validation_failed`."),
     )
 )]
 async fn close(
@@ -160,7 +160,7 @@ async fn set_status(
     responses(
         (status = 200, body = BoundsBody), Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
-         description = "`wallet_outside_bounds` (the balance is, as it stands), `wallet_closed` or `validation_failed`."),
+         description = "`wallet_outside_bounds` (the balance is, as it stands), `wallet_closed`, `own_wallet` (it is that of who orders) or `validation_failed`."),
     )
 )]
 async fn set_bounds(

@@ -79,6 +79,26 @@ async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
 }
 
 #[tokio::test]
+async fn nobody_orders_anything_about_a_wallet_of_their_own() {
+    let world = World::open().await;
+    let (user, own) = world.person_with(0).await;
+    assert_eq!(ordered(&world, own, "freeze", &order()).await.status, 200);
+    let by_owner = json!({ "reason": "it was a mistake", "actorId": user });
+    let mut limits = bounds(-100, None);
+    limits["actorId"] = json!(user);
+    for refused in [
+        ordered(&world, own, "unfreeze", &by_owner).await,
+        ordered(&world, own, "freeze", &by_owner).await,
+        ordered(&world, own, "close", &by_owner).await,
+        bounded(&world, own, &limits).await,
+    ] {
+        assert_eq!((refused.status, &refused.body["code"]), (422, &json!("own_wallet")), "{refused:?}");
+    }
+    assert_eq!(told(&world, own, "wallet.").await.len(), 2, "made and frozen");
+    assert_eq!(ordered(&world, own, "unfreeze", &order()).await.status, 200, "somebody else does");
+}
+
+#[tokio::test]
 async fn a_freeze_shuts_one_direction_or_both() {
     let world = World::open().await;
     let (user, ada) = world.person_with(100).await;
