@@ -40,7 +40,8 @@ impl Requirement for Fresh {
     const NAME: &'static str = "Fresh";
 }
 
-/// The call takes the password, which is not enough from who has a second factor.
+/// The call takes the password, which is not enough from who has a second factor. Of who has none this asks nothing: the handler
+/// itself has to have the password of its body checked, or a stolen token is enough.
 #[derive(Debug, Clone, Copy)]
 pub struct BesidePassword;
 

@@ -12,7 +12,7 @@ const DEFAULT_PORT: u16 = 3004;
 const DEFAULT_DATABASE: &str = "admin_db";
 const CLOSE_AFTER: Duration = Duration::from_hours(14 * 24);
 const WEBHOOK_RETENTION: Duration = Duration::from_hours(30 * 24);
-/// A delivery is tried for 28 hours.
+/// A delivery is tried for 28 hours; what failed may be sent again for some days after.
 const SHORTEST_WEBHOOK_RETENTION: Duration = Duration::from_hours(6 * 24);
 /// The standard asks for 15 to 30 seconds. Staff wait for a test, and their request ends after 30.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(20);

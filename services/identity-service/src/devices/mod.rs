@@ -5,7 +5,7 @@
 //! it. What is signed says all of that (`entity.rs`). A device is there only after it has signed: first comes the challenge with the
 //! public key, then the signature. Everything about a person's devices happens under the lock of their row.
 //!
-//! Sessions know which device they were opened on, and end with it. Where one device an account is the rule, another takes its place.
+//! Sessions know which device they were opened on, or was bound in them, and end with it. Where one device an account is the rule, another takes its place.
 //! A phone that is lost is no reason to lose the account: a bound device does not make the password worth less.
 
 mod config;

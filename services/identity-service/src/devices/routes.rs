@@ -254,7 +254,7 @@ async fn rename(
 
 /// Revoke a device
 ///
-/// It signs nobody in any more, and the sessions that were opened on it end. Anybody may who is signed in: whose phone is gone is not
+/// It signs nobody in any more, and the sessions on it end. Anybody may who is signed in: whose phone is gone is not
 /// asked for a proof that may be gone with it.
 #[utoipa::path(
     delete, path = "/api/v1/identity/devices/{id}", tag = "identity", security(("bearer" = [])),

@@ -25,7 +25,7 @@ pub(crate) struct Session {
     pub(crate) proof: Proof,
     /// When the transaction PIN was last told in it.
     pub(crate) pin_at: Option<DateTime<Utc>>,
-    /// The one that it was opened on, if it is bound: the session ends with it.
+    /// The one that it was opened on, or that was bound in it: the session ends with it.
     pub(crate) device: Option<BoundDevice>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) enum Which {
     One(SessionId),
     /// All but this one.
     Others(SessionId),
-    /// Those that were opened on this device.
+    /// Those on this device.
     OnDevice(Uuid),
     All,
 }
@@ -106,7 +106,7 @@ pub(crate) enum EndReason {
     Deactivated,
     /// An operator has shut the account.
     Suspended,
-    /// What it was opened on is none of the person's devices any more.
+    /// What it was on is none of the person's devices any more.
     DeviceRevoked,
     /// An operator took away all that the person proved themselves with beside the password.
     FactorsReset,

@@ -1,7 +1,7 @@
 //! Sessions: what a login opens, refreshing keeps going, and logging out ends.
 //!
 //! Each refresh token is used once and replaced by its successor. A token that comes back after that is a copy in
-//! somebody's hands, and ends the session, of which its owner is told; only the token before the last gets, for a few seconds, the same successor
+//! somebody's hands, and ends the session (`reuse` in events and metrics, `session_copied` in notices), of which its owner is told; only the token before the last gets, for a few seconds, the same successor
 //! again. Two uses of one token at the same moment follow one another by the lock on their session, so both get the
 //! same successor.
 //!

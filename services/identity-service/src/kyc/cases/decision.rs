@@ -168,7 +168,7 @@ mod tests {
         #[test]
         fn the_rules_approve_nothing_that_is_in_doubt(
             tier in 1_i16..=3,
-            standings in prop::collection::vec(prop::option::of(standing()), 4),
+            standings in prop::collection::vec(prop::option::of(standing()), EvidenceKind::ALL.len()),
         ) {
             let evidence: Vec<_> = EvidenceKind::ALL.into_iter().zip(standings)
                 .filter_map(|(kind, standing)| Some((kind, standing?)))
