@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     kyc::twin,
@@ -184,15 +187,16 @@ async fn there_is_room_for_so_much_at_once() {
     let path = format!("/api/v1/identity/kyc/cases/{id}/documents?kind=selfie");
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: identity\r\nAuthorization: Bearer {}\r\nContent-Type: image/jpeg\r\n\
-         Content-Length: {}\r\n\r\nthe beginning",
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
         person.access,
         10 * 1024 * 1024,
     );
     slow.write_all(head.as_bytes()).await.unwrap();
-    let refused = until("no room", async || {
-        Some(upload(&world, &person, &id, SELFIE, photo("me")).await).filter(|sent| sent.status != 201)
-    })
-    .await;
+    // It is told to go on when its body is read, and has room by then.
+    let mut go_on = [0; 21];
+    slow.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue");
+    let refused = upload(&world, &person, &id, SELFIE, photo("me")).await;
     assert_eq!(refused.code(), refusal(503, "overloaded"));
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(case(&world, &person, &id).await["status"], "more_needed", "other calls are answered");
