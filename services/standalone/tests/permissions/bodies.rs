@@ -151,9 +151,10 @@ fn to_others(name: &str, scene: &Scene, person: &Person) -> Value {
     }
 }
 
-/// For tier one.
+/// For the highest tier, which takes everything.
 pub(crate) fn application(bvn: &str) -> Value {
-    json!({ "tier": 1, "bvn": bvn, "dateOfBirth": "1990-01-31" })
+    let address = json!({ "line": "1 Marina Road", "city": "Lagos Island", "state": "Lagos" });
+    json!({ "tier": 3, "bvn": bvn, "nin": bvn, "dateOfBirth": "1990-01-31", "address": address })
 }
 
 fn credential(response: &Value) -> Value {

@@ -8,9 +8,6 @@ use crate::{callers::Caller, matrix::Line};
 /// Where staff decide about what customers have.
 const DECISIONS: [&str; 2] = ["/api/v1/identity/kyc/reviews/{id}", "/api/v1/admin/wallets/{id}/"];
 
-/// Where no body fits without an authenticator that signs.
-const UNFIT: [&str; 0] = [];
-
 /// How the caller is met at the door.
 #[derive(Debug, PartialEq, Eq)]
 enum Door {
@@ -46,7 +43,7 @@ pub(crate) fn broken_by(line: &Line) -> Vec<String> {
             ));
         }
     }
-    if !line.unfit.is_empty() && !UNFIT.contains(&line.route.name().as_str()) {
+    if !line.unfit.is_empty() {
         let who: Vec<_> = line.unfit.iter().map(|caller| caller.name()).collect();
         broken.push(format!(
             "{}: its body does not fit, as {who:?} were told; give one in `bodies`",

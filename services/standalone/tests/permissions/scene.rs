@@ -186,7 +186,7 @@ impl Scene {
             "/api/v1/wallet/wallets/{id}/statement" => {
                 format!("{text}?from=2026-02-01T00:00:00Z&to=2026-03-01T12:00:00Z")
             }
-            "/api/v1/identity/kyc/cases/{id}/documents" => format!("{text}?kind=selfie"),
+            "/api/v1/identity/kyc/cases/{id}/documents" => format!("{text}?kind=address_document"),
             "/internal/v1/users" => format!("{text}?email={}", self.owner.email),
             "/internal/v1/wallets" => format!("{text}?userId={}", self.owner.id),
             _ => text,

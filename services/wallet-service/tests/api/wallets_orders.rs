@@ -1,6 +1,6 @@
 //! What staff order: freezing by direction, closing, bounds.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
 use common_utils::ids::{self, WalletId};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
 async fn nobody_orders_anything_about_a_wallet_of_their_own() {
     let world = World::open().await;
     let (user, own) = world.person_with(0).await;
-    assert_eq!(ordered(&world, own, "freeze", &order()).await.status, 200);
+    assert_eq!(ordered(&world, own, "freeze", &order()).await.status, StatusCode::OK);
     let by_owner = json!({ "reason": "it was a mistake", "actorId": user });
     let mut limits = bounds(-100, None);
     limits["actorId"] = json!(user);
@@ -92,10 +92,14 @@ async fn nobody_orders_anything_about_a_wallet_of_their_own() {
         ordered(&world, own, "close", &by_owner).await,
         bounded(&world, own, &limits).await,
     ] {
-        assert_eq!((refused.status, &refused.body["code"]), (422, &json!("own_wallet")), "{refused:?}");
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("own_wallet")),
+            "{refused:?}"
+        );
     }
     assert_eq!(told(&world, own, "wallet.").await.len(), 2, "made and frozen");
-    assert_eq!(ordered(&world, own, "unfreeze", &order()).await.status, 200, "somebody else does");
+    assert_eq!(ordered(&world, own, "unfreeze", &order()).await.status, StatusCode::OK, "somebody else does");
 }
 
 #[tokio::test]
