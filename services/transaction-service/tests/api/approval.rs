@@ -73,7 +73,8 @@ async fn who_has_a_second_factor_approves_by_it_or_by_the_pin() {
     let world = world().await;
     let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
     let large = between(&ada, &bola, FREE + 1);
-    let factors = |claims: Claims| Claims { factors: vec![Method::Totp, Method::Recovery, Method::Pin], ..claims };
+    let factors =
+        |claims: Claims| Claims { factors: vec![Method::Totp, Method::Recovery, Method::Pin], ..claims };
     let password = with(&world, &ada, |claims| Claims { auth_time: Some(claims.iat), ..factors(claims) });
     assert_asked(&world.transfer(&password, "k1", &large).await, &json!(["totp", "recovery", "pin"]));
     let both = with(&world, &ada, |claims| {
