@@ -1,6 +1,6 @@
 //! What staff order: freezing by direction, closing, bounds.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
 use common_utils::ids::{self, WalletId};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn a_frozen_wallet_takes_no_part_until_it_is_unfrozen() {
 async fn nobody_orders_anything_about_a_wallet_of_their_own() {
     let world = World::open().await;
     let (user, own) = world.person_with(0).await;
-    assert_eq!(ordered(&world, own, "freeze", &order()).await.status, 200);
+    assert_eq!(ordered(&world, own, "freeze", &order()).await.status, StatusCode::OK);
     let by_owner = json!({ "reason": "it was a mistake", "actorId": user });
     let mut limits = bounds(-100, None);
     limits["actorId"] = json!(user);
@@ -92,10 +92,14 @@ async fn nobody_orders_anything_about_a_wallet_of_their_own() {
         ordered(&world, own, "close", &by_owner).await,
         bounded(&world, own, &limits).await,
     ] {
-        assert_eq!((refused.status, &refused.body["code"]), (422, &json!("own_wallet")), "{refused:?}");
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("own_wallet")),
+            "{refused:?}"
+        );
     }
     assert_eq!(told(&world, own, "wallet.").await.len(), 2, "made and frozen");
-    assert_eq!(ordered(&world, own, "unfreeze", &order()).await.status, 200, "somebody else does");
+    assert_eq!(ordered(&world, own, "unfreeze", &order()).await.status, StatusCode::OK, "somebody else does");
 }
 
 #[tokio::test]
@@ -227,6 +231,33 @@ async fn a_frozen_wallet_can_be_closed() {
     assert_eq!(ordered(&world, ada, "close", &order()).await.body["status"], "closed");
     let data = &told(&world, ada, "wallet.closed").await[0]["data"];
     assert_eq!((&data["status"], &data["freeze"]), (&json!("closed"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_wallet_that_money_waits_for_is_not_closed() {
+    let world = World::open().await;
+    let ((_, ada), (_, bola)) = (world.person_with(0).await, world.person_with(1).await);
+    sqlx::query(
+        "INSERT INTO deposits (id, provider, reference, wallet_id, amount, currency, status, refusal, credited_at)
+         VALUES (gen_random_uuid(), 'providus', 'R1', $1, 500, 'NGN', 'suspended', 'wallet_frozen', now())",
+    )
+    .bind(ada.uuid())
+    .execute(&world.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(ordered(&world, ada, "close", &order()).await.refusal(), (422, "wallet_not_empty"));
+    assert!(told(&world, ada, "wallet.closed").await.is_empty());
+    assert_eq!(world.internal_get(&format!("{PATH}/{ada}")).await.body["status"], "active");
+    // That of another wallet is none of its business, and neither is one that has gone back.
+    sqlx::query(
+        "UPDATE deposits SET status = 'returned', bank_reference = 'B1', ended_at = now(),
+                             ended_by = (SELECT posting_id FROM entries WHERE account_id = $1)",
+    )
+    .bind(bola.uuid())
+    .execute(&world.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(ordered(&world, ada, "close", &order()).await.body["status"], "closed");
 }
 
 #[tokio::test]
