@@ -14,4 +14,4 @@ CREATE TABLE wallet_owners (
 -- below the balance, which stays, and what is given back goes past it.
 ALTER TABLE balances
     ADD COLUMN intake_ceiling bigint,
-    ADD CONSTRAINT balances_intake_ceiling_not_negative CHECK (intake_ceiling >= 0);
+    ADD CONSTRAINT balances_intake_ceiling_not_negative CHECK (intake_ceiling >= 0) NOT VALID;

@@ -32,12 +32,14 @@ use crate::{
     providers::{self, Providers},
     virtual_accounts::{Identity, Issuing},
     wallets::{self, UserEvents},
-    webhooks::{self, Handling, Patience, Releasing},
+    webhooks::{self, Handling, Parking, Patience, Releasing},
     work::Backoff,
 };
 
 /// A service that has just started has other things to do than to verify its ledger.
 const FIRST_CHECK: Duration = Duration::from_mins(1);
+/// How often ceilings are compared with the limits.
+const SWEEPS: Duration = Duration::from_hours(1);
 
 /// What handlers and workers share.
 #[derive(Debug, Clone)]
@@ -144,7 +146,7 @@ impl App {
         let Self { state, consumers, issuing, router } = self;
         let (handling, releasing) = (state.handling(), state.releasing());
         let self_check = state.self_check();
-        let sweep = Sweep { pool: state.pool.clone(), config: Arc::clone(&state.config) };
+        let sweep = Sweep { pool: state.pool.clone(), config: Arc::clone(&state.config), every: SWEEPS };
         let AppState { pool, clock, config, authenticator, ledger, .. } = state;
         let workers = Workers::new(&shutdown);
         workers.common(SERVICE, &pool, &config.database, &config.kafka);
@@ -226,13 +228,13 @@ impl AppState {
 
     /// What the worker needs that releases deposits which were above a limit.
     pub fn releasing(&self) -> Releasing {
-        Releasing {
+        let parking = Parking {
             pool: self.pool.clone(),
             clock: Arc::clone(&self.clock),
-            config: Arc::clone(&self.config),
+            limits: self.config.limits.clone(),
             ledger: Arc::clone(&self.ledger),
-            wake: Arc::clone(&self.limits_moved),
-        }
+        };
+        Releasing { parking, wake: Arc::clone(&self.limits_moved) }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Tiers as identity-service tells them, by a consumer group of its own: where wallets were opened before tiers were kept here,
 //! the group first passes the whole history by, and so every owner becomes known.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use common_db::Op;
@@ -18,8 +21,10 @@ use crate::config::Config;
 #[derive(Debug)]
 pub struct TierEvents {
     config: Arc<Config>,
-    /// Told after a commit: deposits that were too much may fit now.
+    /// Told after a commit that moved somebody's tier: deposits that were too much may fit now.
     moved: Arc<Notify>,
+    /// Somebody's tier was moved, and nobody has been told yet. Where that was rolled back, telling does no harm.
+    to_tell: AtomicBool,
 }
 
 impl TierEvents {
@@ -27,7 +32,7 @@ impl TierEvents {
     pub const GROUP: &'static str = "wallet-service-tiers";
 
     pub fn new(config: Arc<Config>, moved: Arc<Notify>) -> Self {
-        Self { config, moved }
+        Self { config, moved, to_tell: AtomicBool::new(false) }
     }
 }
 
@@ -43,11 +48,16 @@ impl EventHandler for TierEvents {
 
     async fn handle_all_in_op(&self, op: &mut Op, events: &[&Event]) -> Result<(), HandlerError> {
         let told = events.iter().filter_map(|event| told(event).transpose());
-        Ok(take_in_in_op(op, &self.config.limits, told.collect::<Result<_, _>>()?).await?)
+        if take_in_in_op(op, &self.config.limits, told.collect::<Result<_, _>>()?).await? {
+            self.to_tell.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn committed(&self, _event: &Event) {
-        self.moved.notify_one();
+        if self.to_tell.swap(false, Ordering::AcqRel) {
+            self.moved.notify_one();
+        }
     }
 }
 

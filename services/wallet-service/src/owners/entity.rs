@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use common_limits::{Limits, TierLimits};
+use common_limits::{HIGHEST_TIER, Limits, TierLimits};
 use common_utils::{
     ids::{UserId, WalletId},
     money::{Currency, Money},
@@ -53,6 +53,19 @@ pub(super) fn intake_ceiling(limits: &Limits, tier: i16, currency: Currency) -> 
 pub fn is_above_single_deposit(limits: &Limits, tier: Option<i16>, amount: Money) -> bool {
     let figures = figures(limits, tier.unwrap_or(TIER_UNKNOWN), amount.currency);
     figures.single_deposit.is_some_and(|most| amount.amount > most)
+}
+
+/// The largest single deposits, as SQL takes them.
+#[derive(Debug)]
+pub(crate) struct SingleDeposits {
+    pub(crate) currency: Currency,
+    /// From tier 0 on. None: no limit.
+    pub(crate) of_tiers: Vec<Option<i64>>,
+}
+
+pub(crate) fn single_deposits(limits: &Limits) -> SingleDeposits {
+    let of_tiers = (0..=HIGHEST_TIER).map(|tier| limits.of(tier).single_deposit).collect();
+    SingleDeposits { currency: limits.currency(), of_tiers }
 }
 
 /// Other currencies than that of the figures have none.

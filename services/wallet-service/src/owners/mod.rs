@@ -2,7 +2,7 @@
 //!
 //! The figures are configuration (`common-limits`); a tier is known by events, and nobody of whom none has come yet is in tier 0.
 //! Every wallet in the currency of the figures has an intake ceiling in the ledger: the largest balance of its owner's tier. It
-//! is set where the wallet is opened, moved when the tier changes, and compared with the figures at every start (`sweep`).
+//! is set where the wallet is opened, moved when the tier changes, and compared with the figures at every start and every hour (`sweep`).
 //! Deposits ask for the largest single one (`webhooks/`).
 //!
 //! Who opens a wallet for somebody, moves their tier or their ceilings takes their lock first, so that no wallet keeps the
@@ -19,6 +19,7 @@ use common_utils::{ids::UserId, money::Currency};
 
 pub use consumer::TierEvents;
 pub use entity::is_above_single_deposit;
+pub(crate) use entity::{SingleDeposits, single_deposits};
 pub(crate) use repo::lock_in_op;
 pub use sweep::Sweep;
 
@@ -37,13 +38,14 @@ pub(crate) async fn intake_ceiling_in_op(
 }
 
 /// Takes in what was told of tiers, and moves the ceilings of those whose tier it is. What is older than what is known changes
-/// nothing, and what was taken in before neither.
-async fn take_in_in_op(op: &mut Op, limits: &Limits, told: Vec<Told>) -> sqlx::Result<()> {
+/// nothing, and what was taken in before neither. Says whether anybody's tier is another one now.
+async fn take_in_in_op(op: &mut Op, limits: &Limits, told: Vec<Told>) -> sqlx::Result<bool> {
     let told = newest(told);
     let users: Vec<UserId> = told.iter().map(|told| told.user).collect();
     lock_in_op(op, &users).await?;
-    let changed = repo::upsert_in_op(op, &told).await?;
-    move_ceilings_in_op(op, limits, &changed).await
+    let moved = repo::upsert_in_op(op, &told).await?;
+    move_ceilings_in_op(op, limits, &moved).await?;
+    Ok(!moved.is_empty())
 }
 
 /// Brings the ceilings of all wallets of these people in line with their tiers. Their locks must be held.

@@ -27,18 +27,25 @@ pub(super) async fn tier_in_op(op: &mut Op, user: UserId) -> sqlx::Result<i16> {
     Ok(tier.unwrap_or(TIER_UNKNOWN))
 }
 
-/// Writes what is newer than what is known; gives those of whom it is. Each person is told of once.
+/// Writes what is newer than what is known; gives those whose tier is another one now. Each person is told of once, and their lock
+/// is held: so what this statement reads of them is what it replaces.
 pub(super) async fn upsert_in_op(op: &mut Op, told: &[Told]) -> sqlx::Result<Vec<UserId>> {
     let users: Vec<Uuid> = told.iter().map(|told| told.user.uuid()).collect();
     let tiers: Vec<i16> = told.iter().map(|told| told.tier).collect();
     let (times, events): (Vec<_>, Vec<Uuid>) = told.iter().map(|told| told.version).unzip();
-    let changed = sqlx::query_scalar!(
-        "INSERT INTO wallet_owners (user_id, tier, changed_at, event_id)
-         SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::timestamptz[], $4::uuid[])
-         ON CONFLICT ON CONSTRAINT wallet_owners_pkey DO UPDATE
-         SET tier = EXCLUDED.tier, changed_at = EXCLUDED.changed_at, event_id = EXCLUDED.event_id
-         WHERE (wallet_owners.changed_at, wallet_owners.event_id) < (EXCLUDED.changed_at, EXCLUDED.event_id)
-         RETURNING user_id",
+    let moved = sqlx::query_scalar!(
+        r#"WITH before AS (
+             SELECT user_id, tier FROM wallet_owners WHERE user_id = ANY ($1::uuid[])
+         ), written AS (
+             INSERT INTO wallet_owners (user_id, tier, changed_at, event_id)
+             SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::timestamptz[], $4::uuid[])
+             ON CONFLICT ON CONSTRAINT wallet_owners_pkey DO UPDATE
+             SET tier = EXCLUDED.tier, changed_at = EXCLUDED.changed_at, event_id = EXCLUDED.event_id
+             WHERE (wallet_owners.changed_at, wallet_owners.event_id) < (EXCLUDED.changed_at, EXCLUDED.event_id)
+             RETURNING user_id, tier
+         )
+         SELECT written.user_id AS "user_id!" FROM written LEFT JOIN before USING (user_id)
+         WHERE written.tier IS DISTINCT FROM before.tier"#,
         &users,
         &tiers,
         &times,
@@ -46,7 +53,7 @@ pub(super) async fn upsert_in_op(op: &mut Op, told: &[Told]) -> sqlx::Result<Vec
     )
     .fetch_all(&mut **op)
     .await?;
-    Ok(changed.into_iter().map(UserId::from).collect())
+    Ok(moved.into_iter().map(UserId::from).collect())
 }
 
 struct Row {

@@ -1,5 +1,6 @@
 //! Brings every ceiling in line with the figures that this process was started with: they may be others than those by which the
-//! ceilings were set, and limits may have been turned off or on.
+//! ceilings were set, and limits may have been turned off or on. Again every now and then, because while one release replaces
+//! another, an instance that knows nothing of ceilings may open wallets without one.
 //!
 //! Wallets of owners of whom no event has come yet are left as they are: the event brings their ceilings.
 
@@ -25,15 +26,23 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub struct Sweep {
     pub pool: PgPool,
     pub config: Arc<Config>,
+    /// From the end of one to the beginning of the next.
+    pub every: Duration,
 }
 
 impl Sweep {
-    /// Goes through all wallets once, and again where that failed.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    /// Goes through all wallets, again and again until `shutdown`; sooner where that failed.
+    pub async fn run(self, shutdown: CancellationToken) {
         let swept = async {
-            while let Err(error) = self.all().await {
-                tracing::warn!(%error, "the ceilings of wallets could not be compared with the limits; trying again");
-                tokio::time::sleep(PAUSE).await;
+            loop {
+                let rest = match self.all().await {
+                    Ok(()) => self.every,
+                    Err(error) => {
+                        tracing::warn!(%error, "the ceilings of wallets could not be compared with the limits; trying again");
+                        PAUSE
+                    }
+                };
+                tokio::time::sleep(rest).await;
             }
         };
         shutdown.run_until_cancelled(swept).await;

@@ -18,7 +18,7 @@ pub enum WalletError {
     LimitExceeded,
     #[error("the wallet is closed")]
     Closed,
-    #[error("the wallet holds money")]
+    #[error("the wallet holds money, or money waits for it")]
     NotEmpty,
     #[error("nobody decides about their own wallet")]
     OwnWallet,
@@ -92,7 +92,7 @@ impl From<WalletError> for Problem {
             ),
             WalletError::NotEmpty => Self::unprocessable(
                 "wallet_not_empty",
-                "Only a wallet that holds nothing, nor has anything on hold, can be closed.",
+                "Only a wallet that holds nothing, nor has anything on hold, and for which no deposit waits, can be closed.",
             ),
             WalletError::OutsideBounds => Self::unprocessable(
                 "wallet_outside_bounds",

@@ -35,6 +35,7 @@ use crate::{
     app::AppState,
     ledger::{self, AccountStatus, Bounded, LedgerError, StatusChange},
     owners,
+    webhooks::parked,
 };
 use routes::WalletBody;
 
@@ -195,7 +196,8 @@ async fn another_persons(state: &AppState, id: WalletId, order: &StaffOrder) -> 
     if wallet.user_id.uuid() == order.staff { Err(WalletError::OwnWallet) } else { Ok(wallet) }
 }
 
-/// Freezes a wallet, lets it be used again, or closes it. Doing it twice is doing it once.
+/// Freezes a wallet, lets it be used again, or closes it. Doing it twice is doing it once. Money that waits for a wallet is its
+/// owner's, so the wallet is not empty until that is released or returned.
 async fn set_status(
     state: &AppState,
     id: WalletId,
@@ -210,6 +212,9 @@ async fn set_status(
         StatusChange::NotEmpty => return Err(WalletError::NotEmpty),
         StatusChange::NoSuchAccount => return Err(WalletError::NotFound),
         StatusChange::Executed => {}
+    }
+    if status == AccountStatus::Closed && parked::is_any_of_in_op(&mut op, id).await? {
+        return Err(WalletError::NotEmpty);
     }
     let event = events::status_changed(&Wallet { status, ..wallet }, order, state.clock.now())?;
     outbox::publish_in_op(&mut op, &[event]).await?;

@@ -123,14 +123,14 @@ async fn unfreeze(
     set_status(&state, id, AccountStatus::Active, order).await
 }
 
-/// Closes a wallet for good: nothing goes in or out any more. It must hold nothing. Publishes `wallet.closed`.
+/// Closes a wallet for good: nothing goes in or out any more. It must hold nothing, and no deposit may wait for it. Publishes `wallet.closed`.
 #[utoipa::path(
     post, path = "/internal/v1/wallets/{id}/close", tag = "internal", security(("bearer" = [])),
     request_body = Order, params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = StatusBody), Refused<404>,
         (status = 422, body = ProblemBody, content_type = "application/problem+json",
-         description = "`wallet_not_empty` (it holds money, or owes some), `own_wallet` or `validation_failed`."),
+         description = "`wallet_not_empty` (it holds money, or owes some, or a deposit waits for it), `own_wallet` or `validation_failed`."),
     )
 )]
 async fn close(

@@ -23,7 +23,7 @@ use common_utils::{correlation, http::Problem, ids};
 use sha2::{Digest, Sha256};
 
 pub use entity::Patience;
-pub use parked::Releasing;
+pub use parked::{BankReference, Parking, Releasing};
 pub(crate) use routes::routes;
 pub use worker::Handling;
 

@@ -1,6 +1,6 @@
 //! What wallets may hold, by the tiers of their owners.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,7 +9,9 @@ use common_utils::{
     ids::{self, UserId, WalletId},
     money::{Currency, Money},
 };
+use futures::FutureExt;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use wallet_service::{
     ledger::{Leg, Posting, PostingResult, RefusalCode},
     owners::Sweep,
@@ -20,6 +22,7 @@ use crate::{
     ledger_concurrency::code,
     ledger_orders::{hold, refund, release, reverse},
     support::{World, equity, leg, of, posting, tell, tier_event, transfer},
+    webhooks_bank::eventually,
 };
 
 const LOW: i64 = 30_000_000;
@@ -180,7 +183,7 @@ async fn every_start_brings_the_ceilings_in_line_with_the_figures() {
     world.tell_tier(known, 2).await;
     world.tell_tier(in_line, 3).await;
 
-    let sweep = |config| Sweep { pool: world.db.pool.clone(), config };
+    let sweep = |config| Sweep { pool: world.db.pool.clone(), config, every: Duration::from_hours(1) };
     let off = World::without_limits().await;
     sweep(Arc::clone(&off.state.config)).all().await.unwrap();
     for wallet in [naira[0], naira[1], dollars, other] {
@@ -194,4 +197,42 @@ async fn every_start_brings_the_ceilings_in_line_with_the_figures() {
     assert_eq!(world.intake_ceiling(naira[1]).await, Some(MIDDLE));
     assert_eq!(world.intake_ceiling(dollars).await, None);
     assert_eq!(world.intake_ceiling(other).await, None);
+}
+
+#[tokio::test]
+async fn a_wallet_that_got_no_ceiling_meanwhile_has_one_after_the_next_sweep() {
+    let world = World::open().await;
+    let (user, wallet) = world.person_with(0).await;
+    world.tell_tier(user, 2).await;
+    let config = Arc::clone(&world.state.config);
+    let sweep = Sweep { pool: world.db.pool.clone(), config, every: Duration::from_millis(20) };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(sweep.run(stop.clone()));
+    // As an instance leaves it that knows nothing of ceilings. The first may be of the sweep at the start.
+    for _ in 0..2 {
+        sqlx::query("UPDATE balances SET intake_ceiling = NULL WHERE account_id = $1")
+            .bind(wallet.uuid())
+            .execute(&world.db.pool)
+            .await
+            .unwrap();
+        let back = async || (world.intake_ceiling(wallet).await == Some(MIDDLE)).then_some(());
+        eventually("the ceiling", back).await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_tier_that_moved_wakes_who_releases_deposits() {
+    let world = World::open().await;
+    let user = UserId::new();
+    let woken = || world.state.limits_moved.notified().now_or_never().is_some();
+    assert!(!woken());
+    for (tier, moved) in [(1, true), (1, false), (3, true), (3, false), (2, true)] {
+        world.tell_tier(user, tier).await;
+        assert_eq!(woken(), moved, "{tier}");
+    }
+    // One event of many that moves a tier is enough.
+    told(&world, UserId::new(), &[(0, 0), (0, 1)]).await;
+    assert!(woken());
 }

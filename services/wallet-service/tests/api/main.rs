@@ -19,6 +19,7 @@ mod ledger_self_check;
 mod ledger_verify;
 mod ledger_verify_links;
 mod limits;
+mod limits_decisions;
 mod limits_deposits;
 mod limits_races;
 mod machines;

@@ -234,6 +234,33 @@ async fn a_frozen_wallet_can_be_closed() {
 }
 
 #[tokio::test]
+async fn a_wallet_that_money_waits_for_is_not_closed() {
+    let world = World::open().await;
+    let ((_, ada), (_, bola)) = (world.person_with(0).await, world.person_with(1).await);
+    sqlx::query(
+        "INSERT INTO deposits (id, provider, reference, wallet_id, amount, currency, status, refusal, credited_at)
+         VALUES (gen_random_uuid(), 'providus', 'R1', $1, 500, 'NGN', 'suspended', 'wallet_frozen', now())",
+    )
+    .bind(ada.uuid())
+    .execute(&world.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(ordered(&world, ada, "close", &order()).await.refusal(), (422, "wallet_not_empty"));
+    assert!(told(&world, ada, "wallet.closed").await.is_empty());
+    assert_eq!(world.internal_get(&format!("{PATH}/{ada}")).await.body["status"], "active");
+    // That of another wallet is none of its business, and neither is one that has gone back.
+    sqlx::query(
+        "UPDATE deposits SET status = 'returned', bank_reference = 'B1', ended_at = now(),
+                             ended_by = (SELECT posting_id FROM entries WHERE account_id = $1)",
+    )
+    .bind(bola.uuid())
+    .execute(&world.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(ordered(&world, ada, "close", &order()).await.body["status"], "closed");
+}
+
+#[tokio::test]
 async fn a_balance_stays_within_its_bounds() {
     let world = World::open().await;
     let (_, ada) = world.person_with(100).await;

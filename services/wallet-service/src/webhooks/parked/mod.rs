@@ -1,125 +1,118 @@
-//! Deposits on the suspense account. Those that were above a limit are released into their wallets as soon as they fit: when
-//! the owner's tier rises, when the figures change, when money went out of the wallet. Those of a frozen or closed wallet wait
-//! for a person's decision.
+//! Deposits on the suspense account, and how they leave it. Those that were above a limit are released into their wallets as soon
+//! as they fit: when the owner's tier rises, when the figures change, when money went out of the wallet (`worker`). Those of a
+//! frozen or closed wallet wait for a person, who releases any that fits or returns any to its bank (`cli`).
 //!
-//! Nothing has to tell of what made room: every round looks at what waits and at the limits in force, so whatever was missed
-//! is found by the next one. Order of steps: candidates, without a lock → for each the deposit's row is locked, where a second
-//! worker passes it by → a posting from suspense to the wallet → the row says released → commit. So it is released once, and
-//! the ledger keeps the ceiling whatever comes in meanwhile.
+//! Order of steps: the deposit's row is locked → it waits still, and fits → a posting from suspense to the wallet, or the one that
+//! undoes its arrival → the row says released or returned → commit. So it leaves once and one way, whoever wants it to, and the
+//! ledger keeps the ceiling whatever comes in meanwhile.
 
+mod entity;
+mod error;
 pub(crate) mod metrics;
 mod repo;
+mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use common_db::PgPool;
-use common_utils::{
-    clock::SharedClock,
-    correlation,
-    ids::{self, TransactionId},
-};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use common_db::{Op, PgPool};
+use common_limits::Limits;
+use common_utils::{clock::SharedClock, ids::TransactionId};
 use uuid::Uuid;
 
-pub(crate) use repo::{Parked, list};
+pub use entity::BankReference;
+pub(crate) use entity::Decided;
+pub(crate) use error::ParkedError;
+pub(crate) use repo::{Listed, is_any_of_in_op, list};
+pub use worker::Releasing;
 
-use super::{deposit, entity::Obstacle, handle::Stop};
+use super::{deposit, entity::Obstacle};
 use crate::{
-    config::Config,
-    ledger::{AccountRef, Ledger, Outcome, PlatformAccount},
-    owners, work,
+    ledger::{AccountRef, Action, Ledger, Origin, Outcome, PlatformAccount, Posting, PostingType},
+    owners,
 };
-use repo::Candidate;
+use entity::Parked;
+use repo::End;
 
-const POLL: Duration = Duration::from_secs(5);
-const WATCH: Duration = Duration::from_secs(15);
-const AT_ONCE: i64 = 100;
-
-/// All that releasing needs.
+/// All that is needed to bring a deposit off the suspense account.
 #[derive(Debug, Clone)]
-pub struct Releasing {
+pub struct Parking {
     pub pool: PgPool,
     pub clock: SharedClock,
-    pub config: Arc<Config>,
+    pub limits: Limits,
     pub ledger: Arc<Ledger>,
-    pub wake: Arc<Notify>,
 }
 
-impl Releasing {
-    /// Releases what fits until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
-        metrics::register();
-        tokio::select! {
-            () = work::run(shutdown, &self.wake, POLL, || self.round()) => {}
-            () = self.watch() => {}
-        }
-    }
-
-    /// Never ends.
-    async fn watch(&self) {
-        let mut tick = tokio::time::interval(WATCH);
-        loop {
-            tick.tick().await;
-            match repo::waiting(&self.pool, &limits(), self.clock.now()).await {
-                Ok(waiting) => metrics::waiting(&waiting),
-                Err(error) => tracing::warn!(%error, "cannot see which deposits wait"),
-            }
-        }
-    }
-
-    /// Tries all that fit, once each, oldest first. What is refused nevertheless has time until the next round.
-    async fn round(&self) -> bool {
-        if let Err(error) = self.release_fitting().await {
-            tracing::warn!(%error, "cannot look for deposits that wait");
-        }
-        false
-    }
-
-    async fn release_fitting(&self) -> sqlx::Result<()> {
-        let limits = limits();
-        let mut after = Uuid::nil();
-        loop {
-            let candidates = repo::within_ceilings(&self.pool, &limits, after, AT_ONCE).await?;
-            let Some(last) = candidates.last() else { return Ok(()) };
-            after = last.id;
-            for candidate in candidates.iter().filter(|candidate| self.fits(candidate)) {
-                let span = tracing::info_span!("release", deposit = %candidate.id);
-                let work = self.try_release(candidate.id).instrument(span);
-                correlation::scope(ids::new_id().to_string(), work).await;
-            }
-        }
-    }
-
-    fn fits(&self, candidate: &Candidate) -> bool {
-        !owners::is_above_single_deposit(&self.config.limits, candidate.tier, candidate.amount)
-    }
-
-    async fn try_release(&self, id: Uuid) {
-        match self.release(id).await {
-            Ok(true) => {
-                metrics::released();
-                tracing::info!("a deposit that waited is in its wallet");
-            }
-            Ok(false) => {}
-            Err(error) => tracing::warn!(?error, "a deposit that waits could not be released; trying again"),
-        }
-    }
-
-    /// False where another worker has it, or the wallet takes it no longer.
-    async fn release(&self, id: Uuid) -> Result<bool, Stop> {
+impl Parking {
+    /// Releases a deposit on a person's order, whatever it waits for. It must fit, as it must by itself.
+    pub(crate) async fn release(&self, id: Uuid) -> Result<Decided, ParkedError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let Some(waiting) = repo::lock_in_op(&mut op, id).await? else { return Ok(false) };
-        let (posting_id, to) = (TransactionId::new(), AccountRef::Wallet(waiting.wallet_id));
-        let posting = deposit::posting(posting_id, &waiting, PlatformAccount::Suspense, to)?;
-        let results = self.ledger.post_in_op(&mut op, &[posting]).await?;
-        if results.iter().any(|result| result.outcome != Outcome::Posted) {
-            return Ok(false);
+        let parked = repo::lock_in_op(&mut op, id).await?.ok_or(ParkedError::NotFound)?;
+        if parked.standing.is_released()? {
+            return Ok(Decided::AlreadyApplied);
         }
-        repo::released_in_op(&mut op, id, posting_id, self.clock.now()).await?;
+        self.release_in_op(&mut op, id, &parked).await?;
         op.commit().await?;
-        Ok(true)
+        // A security event, for the log that is watched.
+        tracing::info!(deposit = %id, wallet = %parked.deposit.wallet_id, "a deposit was released by order");
+        Ok(Decided::Executed)
+    }
+
+    /// Writes down that a deposit goes back to its bank, under this reference. It undoes the posting by which it arrived, which the
+    /// ledger does once.
+    pub(crate) async fn give_back(
+        &self,
+        id: Uuid,
+        reference: &BankReference,
+    ) -> Result<Decided, ParkedError> {
+        let mut op = common_db::begin(&self.pool).await?;
+        let parked = repo::lock_in_op(&mut op, id).await?.ok_or(ParkedError::NotFound)?;
+        if parked.standing.is_returned_as(reference.as_str())? {
+            return Ok(Decided::AlreadyApplied);
+        }
+        let undone = Action::Reverse { posting: id.into() };
+        let origin = Origin {
+            provider_reference: Some(reference.as_str().to_owned()),
+            counterparty_name: parked.deposit.sender_name.clone(),
+            ..Origin::default()
+        };
+        let posting =
+            Posting::of(TransactionId::new(), PostingType::Reversal, "Deposit returned to its bank", undone)
+                .map_err(|_| ParkedError::NoPosting)?;
+        self.end_in_op(&mut op, id, posting.with_origin(origin), End::Returned(reference)).await?;
+        op.commit().await?;
+        // As above.
+        tracing::info!(
+            deposit = %id, wallet = %parked.deposit.wallet_id, bank_reference = reference.as_str(),
+            "a deposit was returned by order"
+        );
+        Ok(Decided::Executed)
+    }
+
+    /// After the row's lock. After an error the transaction can only be rolled back.
+    async fn release_in_op(&self, op: &mut Op, id: Uuid, parked: &Parked) -> Result<(), ParkedError> {
+        let deposit = &parked.deposit;
+        if owners::is_above_single_deposit(&self.limits, parked.tier, deposit.amount) {
+            return Err(ParkedError::AboveSingleDeposit);
+        }
+        let to = AccountRef::Wallet(deposit.wallet_id);
+        let posting = deposit::posting(TransactionId::new(), deposit, PlatformAccount::Suspense, to)
+            .map_err(|_| ParkedError::NoPosting)?;
+        self.end_in_op(op, id, posting, End::Released).await
+    }
+
+    async fn end_in_op(
+        &self,
+        op: &mut Op,
+        id: Uuid,
+        posting: Posting,
+        end: End<'_>,
+    ) -> Result<(), ParkedError> {
+        let by = posting.id();
+        let results = self.ledger.post_in_op(op, &[posting]).await?;
+        if let Some(Outcome::Refused(refusal)) = results.first().map(|result| result.outcome) {
+            return Err(ParkedError::Refused(refusal.code));
+        }
+        Ok(repo::end_in_op(op, id, end, by, self.clock.now()).await?)
     }
 }
 
