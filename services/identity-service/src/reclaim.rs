@@ -16,18 +16,16 @@ use common_events::{
     Actor, EventContext,
     contracts::{FactorSnapshot, UserFactorRemoved},
 };
-use common_utils::clock::SharedClock;
 
 use crate::{
     SERVICE_NAME,
     api_keys::ApiKeys,
     begun, devices, factors, passkeys, pin,
-    users::{self, entity::User, error::UserError},
+    users::{self, LockedUser, error::UserError},
 };
 
 #[derive(Debug, Clone)]
 pub(crate) struct Reclaim {
-    pub(crate) clock: SharedClock,
     pub(crate) api_keys: ApiKeys,
 }
 
@@ -66,11 +64,10 @@ impl Reclaim {
     pub(crate) async fn take_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         extent: Extent,
         by: Actor,
     ) -> Result<Taken, UserError> {
-        let now = self.clock.now();
         begun::forget_in_op(op, user.id).await?;
         let api_keys = self.api_keys.revoke_all_in_op(op, user.id, by.clone()).await?;
         devices::forget_in_op(op, user.id).await?;
@@ -80,7 +77,8 @@ impl Reclaim {
             pin::forget_in_op(op, user.id).await?;
         }
         let methods = user.lose(extent.methods());
-        users::repo::update_factors_in_op(op, user, now).await?;
+        users::repo::update_factors_in_op(op, user).await?;
+        let now = user.at();
         let context = EventContext::new(SERVICE_NAME, by, now);
         // A PIN proves nobody, and was never published.
         for method in methods.iter().filter(|method| **method != Method::Pin) {

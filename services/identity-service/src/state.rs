@@ -100,7 +100,7 @@ impl AppState {
         let kyc = base.kyc(config)?;
         let cases = kyc.cases(&config.kyc_policy, base.notices.clone())?;
         let api_keys = base.api_keys(config)?;
-        let reclaim = Reclaim { clock: Arc::clone(&base.clock), api_keys: api_keys.clone() };
+        let reclaim = Reclaim { api_keys: api_keys.clone() };
         Ok(Self(Arc::new(Features {
             authenticator: Authenticator { tokens: Arc::clone(&base.tokens), services },
             proxies: config.trusted_proxies.clone(),

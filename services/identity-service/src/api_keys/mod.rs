@@ -49,7 +49,7 @@ use crate::{
     notices::{Notices, entity::Message},
     passwords::proof::{self, Proofs},
     sessions::AccessTokens,
-    users::{self, ContactKind, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, entity::User, error::UserError},
 };
 
 const PURGE_BATCH: i64 = 500;
@@ -243,8 +243,14 @@ impl ApiKeys {
         Ok(())
     }
 
-    async fn lock_owner_in_op(&self, op: &mut Op, owner: UserId, proved: &str) -> Result<User, ApiKeyError> {
-        let user = users::repo::find_locked_in_op(op, owner).await?.ok_or(UserError::NotFound)?;
+    async fn lock_owner_in_op(
+        &self,
+        op: &mut Op,
+        owner: UserId,
+        proved: &str,
+    ) -> Result<LockedUser, ApiKeyError> {
+        let user = users::repo::find_locked_in_op(op, owner, &self.clock).await?;
+        let user = user.ok_or(UserError::NotFound)?;
         proof::holds_in_op(op, owner, proved).await?;
         if user.is_active() { Ok(user) } else { Err(ApiKeyError::Inactive) }
     }

@@ -16,7 +16,7 @@ use common_db::{
     Op, PgPool,
     idempotency::{self, Claim, IdempotencyKey, RequestHash},
 };
-use common_events::{Actor, EventContext, contracts::UserRegistered};
+use common_events::{Actor, EventContext};
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
 
@@ -239,7 +239,8 @@ impl Auth {
     /// sessions, and this one would outlive it. With a session, what failed before is over.
     async fn open(&self, id: UserId, hash: &str, entry: Entry<'_>) -> Result<Option<LoggedIn>, AuthError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user =
+            users::repo::find_locked_in_op(&mut op, id, &self.clock).await?.ok_or(UserError::NotFound)?;
         if !user.is_active() {
             tracing::warn!(user_id = %id, status = user.status.name(), "login to an account that is not active");
             return Err(AuthError::Inactive);
@@ -256,7 +257,7 @@ impl Auth {
         let proof = Proof::by([Method::Password], self.clock.now());
         let tokens = self.sessions.open_in_op(&mut op, &user, entry.origin, proof).await?;
         op.commit().await?;
-        Ok(Some(LoggedIn::Entered(Box::new(SignedIn { user, tokens }))))
+        Ok(Some(LoggedIn::Entered(Box::new(SignedIn { user: user.into(), tokens }))))
     }
 
     /// Hashes a password that was right with today's algorithm and cost, where it is stored with others. What goes wrong is put
@@ -298,5 +299,5 @@ async fn insert_in_op(op: &mut Op, user: &User, hash: &str, actor: Actor) -> Res
     users::repo::insert_in_op(op, user).await?;
     repo::insert_in_op(op, user.id, hash, user.created_at).await?;
     let context = EventContext::new(SERVICE_NAME, actor, user.created_at);
-    Ok(users::publish_in_op(op, &context, &UserRegistered(user.into())).await?)
+    Ok(users::publish_in_op(op, &context, &users::registered(user)).await?)
 }

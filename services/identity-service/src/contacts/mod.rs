@@ -10,13 +10,12 @@ pub(crate) mod routes;
 
 use common_auth::CurrentUser;
 use common_db::{Op, PgPool};
-use common_events::{Actor, EventContext, contracts::UserUpdated};
+use common_events::{Actor, contracts::UserUpdated};
 use common_utils::{clock::SharedClock, ids::UserId};
 use secrecy::SecretString;
 
 use self::error::ContactError;
 use crate::{
-    SERVICE_NAME,
     allowances::{Allowance, Allowances, Counted},
     begun,
     codes::{
@@ -29,7 +28,7 @@ use crate::{
         self,
         proof::{self, Proofs},
     },
-    users::{self, ContactKind, Identifier, entity::User, error::UserError},
+    users::{self, ContactKind, Identifier, LockedUser, entity::User, error::UserError},
 };
 
 #[derive(Debug, Clone)]
@@ -60,7 +59,7 @@ impl Contacts {
     /// Sends a code to the address or number that the person has.
     pub(crate) async fn send(&self, id: UserId, kind: ContactKind) -> Result<(), ContactError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, id).await?;
+        let user = active_in_op(&mut op, id, &self.clock).await?;
         if user.is_verified(kind) {
             return Err(ContactError::Verified);
         }
@@ -78,9 +77,9 @@ impl Contacts {
         code: &Code,
     ) -> Result<User, ContactError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, id).await?;
+        let user = active_in_op(&mut op, id, &self.clock).await?;
         if user.is_verified(kind) {
-            return Ok(user);
+            return Ok(user.into());
         }
         match self.codes.present_in_op(&mut op, id, verifying(kind), code).await? {
             // One that was sent to the address that they had before proves nothing of this one.
@@ -102,7 +101,7 @@ impl Contacts {
     ) -> Result<(), ContactError> {
         let proved = self.proofs.check(id, password).await?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, id).await?;
+        let user = active_in_op(&mut op, id, &self.clock).await?;
         proof::holds_in_op(&mut op, id, &proved).await?;
         if user.contact(new.kind()) == new {
             return Err(ContactError::Unchanged(new.kind()));
@@ -125,10 +124,10 @@ impl Contacts {
         code: &Code,
     ) -> Result<User, ContactError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         begun::require(&user, caller)?;
         match self.codes.present_in_op(&mut op, user.id, changing(kind), code).await? {
-            Presented::Right { contact, repeated: true } if contact == user.contact(kind) => Ok(user),
+            Presented::Right { contact, repeated: true } if contact == user.contact(kind) => Ok(user.into()),
             Presented::Right { contact, repeated: false } => self.prove(op, user, contact).await,
             Presented::Wrong => refuse(op, ContactError::Wrong).await,
             Presented::Right { .. } | Presented::Dead => refuse(op, ContactError::Dead).await,
@@ -136,21 +135,24 @@ impl Contacts {
     }
 
     /// Fails where somebody else has the contact, and takes nothing back: the code can be confirmed again.
-    async fn prove(&self, mut op: Op, mut user: User, contact: Identifier) -> Result<User, ContactError> {
-        let now = self.clock.now();
+    async fn prove(
+        &self,
+        mut op: Op,
+        mut user: LockedUser,
+        contact: Identifier,
+    ) -> Result<User, ContactError> {
         let before = user.prove(contact.clone());
-        users::repo::update_contacts_in_op(&mut op, &user, now).await?;
+        users::repo::update_contacts_in_op(&mut op, &user).await?;
         if before != contact {
             // What was sent to the old one opens nothing any more.
             passwords::forget_resets_in_op(&mut op, user.id).await?;
-            self.notices.write_in_op(&mut op, &[Message::contact_changed(&before, now)]).await?;
+            self.notices.write_in_op(&mut op, &[Message::contact_changed(&before, user.at())]).await?;
         }
-        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
-        users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+        user.publish_in_op(&mut op, Actor::user(user.id), UserUpdated).await?;
         op.commit().await?;
         self.notices.wake();
         tracing::info!(user_id = %user.id, kind = ?contact.kind(), changed = before != contact, "contact proved");
-        Ok(user)
+        Ok(user.into())
     }
 }
 
@@ -160,7 +162,7 @@ async fn refuse(op: Op, error: ContactError) -> Result<User, ContactError> {
     Err(error)
 }
 
-async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, ContactError> {
-    let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;
+async fn active_in_op(op: &mut Op, id: UserId, clock: &SharedClock) -> Result<LockedUser, ContactError> {
+    let user = users::repo::find_locked_in_op(op, id, clock).await?.ok_or(UserError::NotFound)?;
     if user.is_active() { Ok(user) } else { Err(ContactError::Inactive) }
 }

@@ -6,7 +6,7 @@ pub(crate) mod routes;
 
 use common_db::PgPool;
 use common_events::{
-    Actor, EventContext,
+    Actor,
     contracts::{UserDeactivated, UserUpdated},
 };
 use common_utils::{clock::SharedClock, ids::UserId};
@@ -46,23 +46,23 @@ impl Deactivation {
         password: SecretString,
     ) -> Result<(), DeactivationError> {
         let proved = self.proofs.check(id, password).await?;
-        let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let mut user = user.ok_or(UserError::NotFound)?;
         proof::holds_in_op(&mut op, id, &proved).await?;
         if user.deactivate()? == Outcome::AlreadyApplied {
             return Ok(());
         }
-        users::repo::update_status_in_op(&mut op, &user, now).await?;
+        users::repo::update_status_in_op(&mut op, &user).await?;
         passwords::forget_resets_in_op(&mut op, id).await?;
         let taken = self.reclaim.take_in_op(&mut op, &mut user, Extent::Keys, Actor::user(id)).await?;
         let (which, reason) = (Which::All, EndReason::Deactivated);
         while self.sessions.end_in_op(&mut op, id, which, reason, Actor::user(id)).await? > 0 {}
-        let notice = Message::account_deactivated(&user.trusted_contact(ContactKind::Email), &taken, now);
+        let notice =
+            Message::account_deactivated(&user.trusted_contact(ContactKind::Email), &taken, user.at());
         self.notices.write_in_op(&mut op, &[notice]).await?;
-        let context = EventContext::new(SERVICE_NAME, Actor::user(id), now);
-        users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
-        users::publish_in_op(&mut op, &context, &UserDeactivated((&user).into())).await?;
+        user.publish_in_op(&mut op, Actor::user(id), UserUpdated).await?;
+        user.publish_in_op(&mut op, Actor::user(id), UserDeactivated).await?;
         op.commit().await?;
         self.notices.wake();
         tracing::info!(user_id = %id, "account deactivated by its owner");
@@ -78,16 +78,15 @@ pub(crate) async fn reactivate(
 ) -> Result<Outcome, DeactivationError> {
     let id = users.find(identifier).await?.ok_or(UserError::NotFound)?.id;
     let mut op = common_db::begin(&users.pool).await?;
-    let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+    let user = users::repo::find_locked_in_op(&mut op, id, &users.clock).await?;
+    let mut user = user.ok_or(UserError::NotFound)?;
     if user.reactivate()? == Outcome::AlreadyApplied {
         return Ok(Outcome::AlreadyApplied);
     }
-    let now = users.clock.now();
-    users::repo::update_status_in_op(&mut op, &user, now).await?;
-    let notice = Message::account_reactivated(&user.trusted_contact(ContactKind::Email), now);
+    users::repo::update_status_in_op(&mut op, &user).await?;
+    let notice = Message::account_reactivated(&user.trusted_contact(ContactKind::Email), user.at());
     notices.write_in_op(&mut op, &[notice]).await?;
-    let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
-    users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+    user.publish_in_op(&mut op, Actor::service(SERVICE_NAME), UserUpdated).await?;
     op.commit().await?;
     tracing::info!(user_id = %id, "account opened again by an operator");
     Ok(Outcome::Executed)

@@ -52,7 +52,7 @@ use crate::{
         AccessToken, BoundDevice, Origin, Proof, Sessions,
         entity::{EndReason, SessionId, Which},
     },
-    users::{self, ContactKind, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, error::UserError},
 };
 
 const PURGE_BATCH: i64 = 1000;
@@ -97,7 +97,7 @@ impl Devices {
         let now = self.clock.now();
         let challenge = Challenge::new(DeviceId::new(), Purpose::Bind(known(caller)), now);
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         repo::insert_challenge(&mut *op, &challenge, Some(&enrolment), now).await?;
         op.commit().await?;
@@ -130,7 +130,7 @@ impl Devices {
         }
         let device = Device { id: challenge.device, user_id: caller.id, key, activated_at: now };
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, caller.id).await?;
+        let mut user = active_in_op(&mut op, caller.id, &self.clock).await?;
         begun::require(&user, caller).map_err(FactorError::from)?;
         let access = self.bind_in_op(&mut op, &mut user, caller, &device, &enrolment).await?;
         op.commit().await?;
@@ -150,7 +150,7 @@ impl Devices {
     async fn bind_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         caller: &CurrentUser,
         device: &Device,
         enrolment: &Enrolment,
@@ -189,7 +189,7 @@ impl Devices {
     /// It signs nobody in any more, and what it has opened ends.
     pub(crate) async fn revoke(&self, caller: UserId, id: DeviceId) -> Result<(), DeviceError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, caller).await?;
+        let mut user = active_in_op(&mut op, caller, &self.clock).await?;
         if !self.revoke_in_op(&mut op, user.id, id).await? {
             return Err(DeviceError::NotFound);
         }
@@ -234,7 +234,7 @@ impl Devices {
             self.sessions.open_on_device_in_op(&mut op, &user, origin, proof, bound(&device)).await?;
         op.commit().await?;
         tracing::info!(user_id = %user.id, device_id = %id, "signed in with a bound device");
-        Ok(SignedIn { user, tokens })
+        Ok(SignedIn { user: user.into(), tokens })
     }
 
     pub(crate) async fn start_stepping_up(
@@ -281,7 +281,7 @@ impl Devices {
         challenge: ChallengeId,
         purpose: Purpose,
         signature: &[u8],
-    ) -> Result<(Op, User, Device), DeviceError> {
+    ) -> Result<(Op, LockedUser, Device), DeviceError> {
         let result = self.try_to_prove(id, challenge, purpose, signature).await;
         metrics::device_used(purpose.name(), result.is_ok());
         result
@@ -293,7 +293,7 @@ impl Devices {
         challenge: ChallengeId,
         purpose: Purpose,
         signature: &[u8],
-    ) -> Result<(Op, User, Device), DeviceError> {
+    ) -> Result<(Op, LockedUser, Device), DeviceError> {
         let now: DateTime<Utc> = self.clock.now();
         let taken = repo::take_challenge(&self.pool, challenge, purpose, now).await?;
         let Some((challenge, _)) = taken.filter(|(challenge, _)| challenge.device == id) else {
@@ -302,7 +302,8 @@ impl Devices {
         let Some(found) = repo::find(&self.pool, id).await? else { return Err(refused(&challenge, None)) };
         let owner = found.user_id;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, owner).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, owner, &self.clock).await?;
+        let user = user.ok_or(UserError::NotFound)?;
         // Once more, under the lock: it may have been revoked meanwhile.
         let device = repo::find(&mut *op, id).await?.filter(|device| {
             purpose.caller().is_none_or(|caller| caller.user == device.user_id)
@@ -351,7 +352,7 @@ fn refused(challenge: &Challenge, owner: Option<UserId>) -> DeviceError {
     }
 }
 
-async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, DeviceError> {
-    let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;
+async fn active_in_op(op: &mut Op, id: UserId, clock: &SharedClock) -> Result<LockedUser, DeviceError> {
+    let user = users::repo::find_locked_in_op(op, id, clock).await?.ok_or(UserError::NotFound)?;
     if user.is_active() { Ok(user) } else { Err(DeviceError::Inactive) }
 }

@@ -42,7 +42,7 @@ impl Erasures {
         if !repo::take_due_in_op(&mut op, user, now).await? {
             return Ok(());
         }
-        users::repo::find_locked_in_op(&mut op, user).await?;
+        users::repo::find_locked_in_op(&mut op, user, &self.clock).await?;
         kyc::repo::delete_in_op(&mut op, user).await?;
         kyc::numbers::delete_in_op(&mut op, user).await?;
         kyc::cases::repo::empty_in_op(&mut op, user).await?;

@@ -41,7 +41,7 @@ use crate::{
         Sessions,
         entity::{EndReason, Which},
     },
-    users::{self, ContactKind, Identifier, Users, error::UserError},
+    users::{self, ContactKind, Identifier, Users, entity::User, error::UserError},
 };
 
 #[derive(Debug, Clone)]
@@ -75,23 +75,24 @@ impl Erasures {
     /// Who is erased stays so, and nothing is published again.
     async fn apply(&self, id: UserId, proved: Option<&str>, by: Actor) -> Result<Erasure, ErasureError> {
         let key = self.vault.key(id).await?;
-        let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let mut user = user.ok_or(UserError::NotFound)?;
         if let Some(before) = repo::find(&mut *op, id).await? {
             return Ok(before);
         }
         if let Some(proved) = proved {
             proof::holds_in_op(&mut op, id, proved).await?;
         }
-        let was = user.clone();
-        self.cases.end_open_in_op(&mut op, &mut user, by.clone()).await?;
+        let was = User::clone(&user);
+        self.cases.end_open_in_op(&mut op, &user, by.clone()).await?;
         user.erase()?;
+        let now = self.clock.now();
         let erasure = Erasure::new(id, self.retention, now);
         let profile = key.seal(&Place::new(id, Field::Profile), &entity::profile(&was.particulars())?)?;
         repo::insert_in_op(&mut op, &erasure, &profile).await?;
-        users::repo::replace_in_op(&mut op, &user, now).await?;
-        users::repo::update_factors_in_op(&mut op, &user, now).await?;
+        users::repo::replace_in_op(&mut op, &user).await?;
+        users::repo::update_factors_in_op(&mut op, &user).await?;
         kyc::repo::release_number_in_op(&mut op, id, &rand::random()).await?;
         kyc::numbers::release_in_op(&mut op, id, &rand::random()).await?;
         let (which, reason) = (Which::All, EndReason::Erased);
@@ -102,8 +103,8 @@ impl Erasures {
         self.guard.forget_in_op(&mut op, &was).await?;
         let notice = Message::account_erased(&was.trusted_contact(ContactKind::Email), now);
         self.notices.write_in_op(&mut op, &[notice]).await?;
-        let context = EventContext::new(SERVICE_NAME, by, now);
-        users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
+        user.publish_in_op(&mut op, by.clone(), UserUpdated).await?;
+        let context = EventContext::new(SERVICE_NAME, by, user.at());
         users::publish_in_op(&mut op, &context, &UserErased::from(erasure)).await?;
         op.commit().await?;
         self.notices.wake();

@@ -76,7 +76,7 @@ impl Factors {
         let secret = TotpSecret::random();
         let sealed = self.secrets.seal(caller.id, &secret)?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         if user.factors.contains(&Method::Totp) {
             return Err(FactorError::Enrolled);
@@ -102,7 +102,7 @@ impl Factors {
         self.count_code(caller).await?;
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, caller.id).await?;
+        let mut user = active_in_op(&mut op, caller.id, &self.clock).await?;
         begun::require(&user, caller)?;
         let sealed = repo::find_waiting_in_op(&mut op, user.id, now - WAITS).await?;
         let secret = self.secrets.open(user.id, &sealed.ok_or(FactorError::NothingToConfirm)?)?;
@@ -120,7 +120,7 @@ impl Factors {
 
     pub(super) async fn remove_totp(&self, id: UserId) -> Result<(), FactorError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, id).await?;
+        let mut user = active_in_op(&mut op, id, &self.clock).await?;
         if !user.factors.contains(&Method::Totp) {
             return Err(FactorError::NotEnrolled);
         }
@@ -135,13 +135,13 @@ impl Factors {
     /// In the place of those that were handed out before.
     pub(super) async fn renew_recovery_codes(&self, id: UserId) -> Result<Vec<String>, FactorError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, id).await?;
+        let mut user = active_in_op(&mut op, id, &self.clock).await?;
         if user.second_factors().is_empty() {
             return Err(FactorError::NotEnrolled);
         }
         let codes = self.hand_out_in_op(&mut op, &mut user).await?;
-        let now = self.clock.now();
-        users::repo::update_factors_in_op(&mut op, &user, now).await?;
+        let now = user.at();
+        users::repo::update_factors_in_op(&mut op, &user).await?;
         let to = user.trusted_contact(ContactKind::Email);
         self.notices.write_in_op(&mut op, &[Message::factor_added(&to, Method::Recovery, now)]).await?;
         op.commit().await?;

@@ -44,7 +44,7 @@ use crate::{
     notices::{Notices, entity::Message},
     passwords::proof::Proofs,
     sessions::Sessions,
-    users::{self, ContactKind, Users, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, Users, entity::User, error::UserError},
 };
 
 const PURPOSE: &str = "wallet-platform/second-factors/v1";
@@ -176,12 +176,12 @@ impl Factors {
     pub(crate) async fn add_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         method: Method,
     ) -> Result<(), FactorError> {
-        let now = self.clock.now();
+        let now = user.at();
         user.add_factor(method);
-        users::repo::update_factors_in_op(op, user, now).await?;
+        users::repo::update_factors_in_op(op, user).await?;
         let to = user.trusted_contact(ContactKind::Email);
         self.notices.write_in_op(op, &[Message::factor_added(&to, method, now)]).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
@@ -196,7 +196,7 @@ impl Factors {
     pub(crate) async fn add_second_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         method: Method,
     ) -> Result<Vec<String>, FactorError> {
         let mut recovery_codes = Vec::new();
@@ -218,12 +218,12 @@ impl Factors {
     pub(crate) async fn remove_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         method: Method,
     ) -> Result<(), FactorError> {
-        let now = self.clock.now();
+        let now = user.at();
         user.remove_factor(method);
-        users::repo::update_factors_in_op(op, user, now).await?;
+        users::repo::update_factors_in_op(op, user).await?;
         if !user.factors.contains(&Method::Recovery) {
             repo::delete_recovery_codes_in_op(op, user.id).await?;
         }
@@ -245,7 +245,7 @@ impl Factors {
 }
 
 /// The person, locked, if they may do anything.
-async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, FactorError> {
-    let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;
+async fn active_in_op(op: &mut Op, id: UserId, clock: &SharedClock) -> Result<LockedUser, FactorError> {
+    let user = users::repo::find_locked_in_op(op, id, clock).await?.ok_or(UserError::NotFound)?;
     if user.is_active() { Ok(user) } else { Err(FactorError::Inactive) }
 }

@@ -30,7 +30,8 @@ impl FactorReset {
         let id = self.users.find(identifier).await?.ok_or(UserError::NotFound)?.id;
         let by = Actor::service(SERVICE_NAME);
         let mut op = common_db::begin(&self.users.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.users.clock).await?;
+        let mut user = user.ok_or(UserError::NotFound)?;
         let taken = self.reclaim.take_in_op(&mut op, &mut user, Extent::Everything, by.clone()).await?;
         let (which, reason, mut ended) = (Which::All, EndReason::FactorsReset, 0);
         loop {
@@ -43,7 +44,7 @@ impl FactorReset {
             return Ok(Outcome::AlreadyApplied);
         }
         let to = user.trusted_contact(ContactKind::Email);
-        let notice = Message::factors_reset(&to, &taken, self.users.clock.now());
+        let notice = Message::factors_reset(&to, &taken, user.at());
         self.notices.write_in_op(&mut op, &[notice]).await?;
         op.commit().await?;
         tracing::warn!(user_id = %id, ended, "second factors were taken away by an operator");

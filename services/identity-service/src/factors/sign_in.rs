@@ -94,7 +94,7 @@ impl Factors {
     ) -> Result<SignedIn, FactorError> {
         let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, user.id).await?;
+        let user = active_in_op(&mut op, user.id, &self.clock).await?;
         let found = repo::find_challenge_locked_in_op(&mut op, token).await?;
         let mut challenge = found.ok_or(FactorError::ChallengeExpired)?;
         if !challenge.attempt(now) {
@@ -113,6 +113,6 @@ impl Factors {
         let methods = challenge.methods.into_iter().chain([evidence.method()]);
         let tokens = self.sessions.open_in_op(&mut op, &user, origin, Proof::by(methods, now)).await?;
         op.commit().await?;
-        Ok(SignedIn { user, tokens })
+        Ok(SignedIn { user: user.into(), tokens })
     }
 }

@@ -48,7 +48,7 @@ impl Factors {
     ) -> Result<AccessToken, FactorError> {
         let proved = self.proofs.check(caller.id, password).await.map_err(by_its_field)?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         accepts(&user, Method::Password)?;
         proof::holds_in_op(&mut op, user.id, &proved).await.map_err(by_its_field)?;
         let session = SessionId::from(caller.claims.sid);
@@ -64,7 +64,7 @@ impl Factors {
     ) -> Result<AccessToken, FactorError> {
         self.count_code(caller).await?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         if !self.check_in_op(&mut op, &user, &evidence).await? {
             return Err(FactorError::Wrong);
         }

@@ -12,10 +12,10 @@ use std::io::{self, BufRead};
 
 use anyhow::Context;
 use common_db::PgPool;
-use common_events::{Actor, EventContext, NewEvent, contracts::UserRegistered, outbox};
+use common_events::{Actor, EventContext, NewEvent, outbox};
 use common_utils::clock::SharedClock;
 
-use crate::SERVICE_NAME;
+use crate::{SERVICE_NAME, users};
 pub(crate) use command::Import;
 use entity::Imported;
 
@@ -88,8 +88,7 @@ impl Importing {
         let imported: Vec<&Imported> = people.iter().filter(|person| new.contains(&person.user.id)).collect();
         repo::insert_credentials_in_op(&mut op, &imported, now).await?;
         let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
-        let events =
-            imported.iter().map(|person| NewEvent::new(&context, &UserRegistered((&person.user).into())));
+        let events = imported.iter().map(|person| NewEvent::new(&context, &users::registered(&person.user)));
         outbox::publish_in_op(&mut op, &events.collect::<Result<Vec<_>, _>>()?).await?;
         op.commit().await?;
         tally.imported += imported.len();

@@ -48,7 +48,7 @@ use crate::{
     key_name::KeyName,
     notices::{Notices, entity::Message},
     sessions::Sessions,
-    users::{self, ContactKind, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, error::UserError},
 };
 
 const PURGE_BATCH: i64 = 1000;
@@ -92,7 +92,7 @@ impl Passkeys {
     /// Sessions that it opened go on: they are in the list of sessions.
     pub(crate) async fn remove(&self, caller: UserId, id: PasskeyId) -> Result<(), PasskeyError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, caller).await?;
+        let mut user = active_in_op(&mut op, caller, &self.clock).await?;
         if !repo::delete_in_op(&mut op, user.id, id).await? {
             return Err(PasskeyError::NotFound);
         }
@@ -137,7 +137,7 @@ pub(crate) async fn forget_begun_in_op(op: &mut Op, user: UserId) -> sqlx::Resul
 }
 
 /// The person, locked, if they may do anything.
-async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, PasskeyError> {
-    let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;
+async fn active_in_op(op: &mut Op, id: UserId, clock: &SharedClock) -> Result<LockedUser, PasskeyError> {
+    let user = users::repo::find_locked_in_op(op, id, clock).await?.ok_or(UserError::NotFound)?;
     if user.is_active() { Ok(user) } else { Err(PasskeyError::Inactive) }
 }

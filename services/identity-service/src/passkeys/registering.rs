@@ -26,7 +26,7 @@ use crate::{
     metrics,
     passwords::proof,
     sessions::{AccessToken, entity::SessionId},
-    users::entity::User,
+    users::{LockedUser, entity::User},
 };
 
 /// What somebody gets who has made a passkey.
@@ -48,7 +48,7 @@ impl Passkeys {
         self.factors.allow_another()?;
         let proved = self.factors.proofs.check_beside_factor(caller, password).await?;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, caller.id).await?;
+        let user = active_in_op(&mut op, caller.id, &self.clock).await?;
         proof::stands_in_op(&mut op, &user, proved.as_deref()).await?;
         let present = repo::credentials(&mut *op, user.id).await?;
         if present.len() >= MOST {
@@ -113,7 +113,7 @@ impl Passkeys {
             return Err(PasskeyError::Rejected);
         }
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, caller.id).await?;
+        let mut user = active_in_op(&mut op, caller.id, &self.clock).await?;
         begun::require(&user, caller).map_err(FactorError::from)?;
         let made = self.add_in_op(&mut op, &mut user, caller, &passkey, name).await?;
         op.commit().await?;
@@ -125,7 +125,7 @@ impl Passkeys {
     async fn add_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         caller: &CurrentUser,
         passkey: &Passkey,
         name: &KeyName,

@@ -20,7 +20,7 @@ use crate::{
     metrics,
     notices::entity::Message,
     sessions::{AccessToken, Origin, Proof, entity::SessionId},
-    users::{self, ContactKind, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, entity::User, error::UserError},
 };
 
 impl Passkeys {
@@ -66,7 +66,7 @@ impl Passkeys {
     async fn open(
         &self,
         mut op: Op,
-        user: User,
+        user: LockedUser,
         origin: &Origin,
         methods: Vec<Method>,
     ) -> Result<SignedIn, PasskeyError> {
@@ -76,7 +76,7 @@ impl Passkeys {
         op.commit().await?;
         metrics::login("success");
         tracing::info!(user_id = %user.id, "logged in with a passkey");
-        Ok(SignedIn { user, tokens })
+        Ok(SignedIn { user: user.into(), tokens })
     }
 
     pub(super) async fn start_stepping_up(
@@ -136,7 +136,7 @@ impl Passkeys {
         ceremony: CeremonyId,
         purpose: Purpose,
         answer: &PublicKeyCredential,
-    ) -> Result<(Op, User), PasskeyError> {
+    ) -> Result<(Op, LockedUser), PasskeyError> {
         let result = self.try_to_assert(ceremony, purpose, answer).await;
         metrics::passkey_used(purpose.name(), result.is_ok());
         result
@@ -147,14 +147,15 @@ impl Passkeys {
         ceremony: CeremonyId,
         purpose: Purpose,
         answer: &PublicKeyCredential,
-    ) -> Result<(Op, User), PasskeyError> {
+    ) -> Result<(Op, LockedUser), PasskeyError> {
         let state: DiscoverableAuthentication = self.take(ceremony, purpose).await?;
         let credential = answer.get_credential_id();
         let Some(owner) = repo::owner(&self.pool, credential).await? else {
             return Err(refused(purpose, None, &Refusal::Unknown));
         };
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, owner).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, owner, &self.clock).await?;
+        let user = user.ok_or(UserError::NotFound)?;
         // It may have been removed meanwhile.
         let Some(mut passkey) = repo::find_in_op(&mut op, credential).await? else {
             return Err(refused(purpose, Some(owner), &Refusal::Unknown));

@@ -97,7 +97,8 @@ impl PasswordChanges {
 
     async fn answer_in_op(&self, op: &mut Op, told: &Identifier) -> Result<(), PasswordChangeError> {
         let Some(known) = users::repo::find_by(&mut **op, told).await? else { return Ok(()) };
-        let user = users::repo::find_locked_in_op(op, known.id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(op, known.id, &self.clock).await?;
+        let user = user.ok_or(UserError::NotFound)?;
         // Until the lock was ours, it may have become somebody else's.
         if user.contact(told.kind()) != *told || !user.is_active() {
             return Ok(());

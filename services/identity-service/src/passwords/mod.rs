@@ -38,7 +38,7 @@ use crate::{
         Origin, Sessions,
         entity::{EndReason, SessionId, Which},
     },
-    users::{self, ContactKind, Users, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, Users, error::UserError},
 };
 
 /// What forgotten passwords are encrypted for.
@@ -140,9 +140,10 @@ impl PasswordChanges {
     }
 
     async fn set(&self, id: UserId, hash: &str, by: By<'_>) -> Result<(), PasswordChangeError> {
-        let now = self.clock.now();
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let mut user = user.ok_or(UserError::NotFound)?;
+        let now = self.clock.now();
         if !user.is_active() {
             return Err(PasswordChangeError::Inactive);
         }
@@ -176,7 +177,7 @@ impl PasswordChanges {
     async fn take_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         read: ContactKind,
     ) -> Result<Taken, PasswordChangeError> {
         let extent = if user.is_verified(read) { Extent::Keys } else { Extent::Everything };
@@ -188,27 +189,26 @@ impl PasswordChanges {
     async fn prove_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &mut LockedUser,
         read: ContactKind,
     ) -> Result<(), PasswordChangeError> {
         if user.is_verified(read) {
             return Ok(());
         }
-        let now = self.clock.now();
-        user.prove(user.contact(read));
-        users::repo::update_contacts_in_op(op, user, now).await?;
-        let context = EventContext::new(SERVICE_NAME, Actor::user(user.id), now);
-        Ok(users::publish_in_op(op, &context, &UserUpdated((&*user).into())).await?)
+        let contact = user.contact(read);
+        user.prove(contact);
+        users::repo::update_contacts_in_op(op, user).await?;
+        Ok(user.publish_in_op(op, Actor::user(user.id), UserUpdated).await?)
     }
 
     async fn tell_in_op(
         &self,
         op: &mut Op,
-        user: &User,
+        user: &LockedUser,
         by: By<'_>,
         taken: &Taken,
     ) -> Result<(), PasswordChangeError> {
-        let (to, now) = (user.trusted_contact(ContactKind::Email), self.clock.now());
+        let (to, now) = (user.trusted_contact(ContactKind::Email), user.at());
         let notice = match by {
             By::Change { .. } => Message::password_changed(&to, now),
             By::Reset { .. } => Message::password_was_reset(&to, taken, now),

@@ -29,7 +29,7 @@ use crate::{
     notices::{Notices, entity::Message},
     passwords::proof::{self, Proofs},
     sessions::{AccessToken, Sessions, entity::SessionId},
-    users::{self, ContactKind, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, entity::User, error::UserError},
 };
 
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub(crate) struct Pins {
 /// Somebody who has told the right PIN, in the transaction that takes the count back.
 struct Proved {
     op: Op,
-    user: User,
+    user: LockedUser,
 }
 
 impl Pins {
@@ -56,10 +56,10 @@ impl Pins {
         let proved = self.proofs.check(id, password).await?;
         let hash = self.passwords.hash(self.pepper.add(id, &pin)).await?;
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = active_in_op(&mut op, id).await?;
+        let mut user = active_in_op(&mut op, id, &self.clock).await?;
         proof::holds_in_op(&mut op, id, &proved).await?;
         user.add_factor(Method::Pin);
-        users::repo::update_factors_in_op(&mut op, &user, self.clock.now()).await?;
+        users::repo::update_factors_in_op(&mut op, &user).await?;
         self.write(op, &user, &hash).await
     }
 
@@ -97,7 +97,7 @@ impl Pins {
         let hash = self.count_attempt(id).await?;
         let verified = self.passwords.verify(self.pepper.add(id, pin), Some(hash.clone())).await;
         let mut op = common_db::begin(&self.pool).await?;
-        let user = active_in_op(&mut op, id).await?;
+        let user = active_in_op(&mut op, id, &self.clock).await?;
         let stored = repo::find_locked_in_op(&mut op, id).await?.filter(|stored| stored.hash == hash);
         let mut stored = stored.ok_or(PinError::ChangedMeanwhile)?;
         match verified {
@@ -158,7 +158,7 @@ pub(crate) async fn forget_in_op(op: &mut Op, user: UserId) -> sqlx::Result<()> 
 }
 
 /// The person, locked, if they may do anything.
-async fn active_in_op(op: &mut Op, id: UserId) -> Result<User, PinError> {
-    let user = users::repo::find_locked_in_op(op, id).await?.ok_or(UserError::NotFound)?;
+async fn active_in_op(op: &mut Op, id: UserId, clock: &SharedClock) -> Result<LockedUser, PinError> {
+    let user = users::repo::find_locked_in_op(op, id, clock).await?.ok_or(UserError::NotFound)?;
     if user.is_active() { Ok(user) } else { Err(PinError::Inactive) }
 }

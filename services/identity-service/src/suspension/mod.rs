@@ -7,7 +7,7 @@ mod command;
 mod error;
 
 use common_db::{Op, PgPool};
-use common_events::{Actor, EventContext, contracts::UserUpdated};
+use common_events::{Actor, contracts::UserUpdated};
 use common_utils::clock::SharedClock;
 
 pub(crate) use self::{
@@ -22,11 +22,7 @@ use crate::{
         Sessions,
         entity::{EndReason, Which},
     },
-    users::{
-        self, ContactKind, Identifier,
-        entity::{Outcome, User},
-        error::UserError,
-    },
+    users::{self, ContactKind, Identifier, LockedUser, entity::Outcome, error::UserError},
 };
 
 #[derive(Debug, Clone)]
@@ -40,7 +36,7 @@ pub(crate) struct Suspensions {
 impl Suspensions {
     pub(crate) async fn suspend(&self, identifier: &Identifier) -> Result<Outcome, SuspensionError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = find_in_op(&mut op, identifier).await?;
+        let mut user = self.find_in_op(&mut op, identifier).await?;
         if user.suspend()? == Outcome::AlreadyApplied {
             return Ok(Outcome::AlreadyApplied);
         }
@@ -49,7 +45,7 @@ impl Suspensions {
         begun::forget_in_op(&mut op, user.id).await?;
         let (which, by) = (Which::All, || Actor::service(SERVICE_NAME));
         while self.sessions.end_in_op(&mut op, user.id, which, EndReason::Suspended, by()).await? > 0 {}
-        let notice = Message::account_suspended(&user.trusted_contact(ContactKind::Email), self.clock.now());
+        let notice = Message::account_suspended(&user.trusted_contact(ContactKind::Email), user.at());
         self.save_in_op(&mut op, &user, notice).await?;
         op.commit().await?;
         tracing::warn!(security = true, user_id = %user.id, "account suspended by an operator");
@@ -59,28 +55,31 @@ impl Suspensions {
     /// Sessions stay ended.
     pub(crate) async fn unsuspend(&self, identifier: &Identifier) -> Result<Outcome, SuspensionError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = find_in_op(&mut op, identifier).await?;
+        let mut user = self.find_in_op(&mut op, identifier).await?;
         if user.unsuspend()? == Outcome::AlreadyApplied {
             return Ok(Outcome::AlreadyApplied);
         }
-        let notice =
-            Message::account_unsuspended(&user.trusted_contact(ContactKind::Email), self.clock.now());
+        let notice = Message::account_unsuspended(&user.trusted_contact(ContactKind::Email), user.at());
         self.save_in_op(&mut op, &user, notice).await?;
         op.commit().await?;
         tracing::warn!(security = true, user_id = %user.id, "account opened again by an operator");
         Ok(Outcome::Executed)
     }
 
-    async fn save_in_op(&self, op: &mut Op, user: &User, notice: Message) -> Result<(), SuspensionError> {
-        let now = self.clock.now();
-        users::repo::update_status_in_op(op, user, now).await?;
+    async fn save_in_op(
+        &self,
+        op: &mut Op,
+        user: &LockedUser,
+        notice: Message,
+    ) -> Result<(), SuspensionError> {
+        users::repo::update_status_in_op(op, user).await?;
         self.notices.write_in_op(op, &[notice]).await?;
-        let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
-        Ok(users::publish_in_op(op, &context, &UserUpdated(user.into())).await?)
+        Ok(user.publish_in_op(op, Actor::service(SERVICE_NAME), UserUpdated).await?)
     }
-}
 
-async fn find_in_op(op: &mut Op, identifier: &Identifier) -> Result<User, SuspensionError> {
-    let known = users::repo::find_by(&mut **op, identifier).await?.ok_or(UserError::NotFound)?;
-    Ok(users::repo::find_locked_in_op(op, known.id).await?.ok_or(UserError::NotFound)?)
+    async fn find_in_op(&self, op: &mut Op, identifier: &Identifier) -> Result<LockedUser, SuspensionError> {
+        let known = users::repo::find_by(&mut **op, identifier).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(op, known.id, &self.clock).await?;
+        Ok(user.ok_or(UserError::NotFound)?)
+    }
 }

@@ -3,11 +3,14 @@
 pub(crate) mod entity;
 pub(crate) mod error;
 mod events;
+mod locked;
 mod name;
 pub(crate) mod repo;
 pub(crate) mod routes;
 mod status;
 
+pub(crate) use events::registered;
+pub(crate) use locked::LockedUser;
 pub(crate) use name::PersonName;
 
 use std::str::FromStr;
@@ -110,12 +113,12 @@ impl Users {
     /// Changes names. What is already so changes nothing and publishes nothing.
     pub(crate) async fn change_profile(&self, id: UserId, change: ProfileChange) -> Result<User, UserError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let mut user = repo::find_locked_in_op(&mut op, id, &self.clock).await?.ok_or(UserError::NotFound)?;
         if user.change_profile(change)? == Outcome::Executed {
-            self.save_in_op(&mut op, &user, Actor::user(id)).await?;
+            save_in_op(&mut op, &user, Actor::user(id)).await?;
         }
         op.commit().await?;
-        Ok(user)
+        Ok(user.into())
     }
 
     /// Gives a role to somebody who is registered.
@@ -139,23 +142,22 @@ impl Users {
     ) -> Result<Outcome, UserError> {
         let id = self.find(identifier).await?.ok_or(UserError::NotFound)?.id;
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let mut user = repo::find_locked_in_op(&mut op, id, &self.clock).await?.ok_or(UserError::NotFound)?;
         let outcome = change(&mut user);
         if outcome == Outcome::Executed {
-            self.save_in_op(&mut op, &user, Actor::service(SERVICE_NAME)).await?;
+            save_in_op(&mut op, &user, Actor::service(SERVICE_NAME)).await?;
         }
         op.commit().await?;
         Ok(outcome)
     }
-
-    async fn save_in_op(&self, op: &mut Op, user: &User, actor: Actor) -> Result<(), UserError> {
-        let now = self.clock.now();
-        repo::update_in_op(op, user, now).await?;
-        publish_in_op(op, &EventContext::new(SERVICE_NAME, actor, now), &UserUpdated(user.into())).await
-    }
 }
 
-/// Writes an event about a person into the outbox.
+async fn save_in_op(op: &mut Op, user: &LockedUser, by: Actor) -> Result<(), UserError> {
+    repo::update_in_op(op, user).await?;
+    user.publish_in_op(op, by, UserUpdated).await
+}
+
+/// Writes an event about a person into the outbox, other than how they are: that is [`LockedUser::publish_in_op`].
 pub(crate) async fn publish_in_op<T: EventData>(
     op: &mut Op,
     context: &EventContext,

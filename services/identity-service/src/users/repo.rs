@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use common_auth::Role;
 use common_db::Op;
-use common_utils::{contact::PhoneNumber, ids::UserId};
+use common_utils::{clock::SharedClock, contact::PhoneNumber, ids::UserId};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{Identifier, entity::User, error::UserError};
+use super::{Identifier, entity::User, error::UserError, locked::LockedUser};
 
 struct Row {
     id: Uuid,
@@ -24,6 +24,7 @@ struct Row {
     status: String,
     factors: Vec<String>,
     created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
 }
 
 impl TryFrom<Row> for User {
@@ -74,7 +75,7 @@ pub(crate) async fn insert_in_op(op: &mut Op, user: &User) -> Result<(), UserErr
 }
 
 /// Writes what may change.
-pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -> Result<(), UserError> {
+pub(crate) async fn update_in_op(op: &mut Op, user: &LockedUser) -> Result<(), UserError> {
     sqlx::query!(
         "UPDATE users SET first_name = $2, last_name = $3, kyc_tier = $4, roles = $5, updated_at = $6
          WHERE id = $1",
@@ -83,7 +84,7 @@ pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -
         user.last_name.as_str(),
         user.kyc_tier,
         &user.role_names(),
-        now,
+        user.at(),
     )
     .execute(&mut **op)
     .await?;
@@ -91,11 +92,7 @@ pub(crate) async fn update_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -
 }
 
 /// Writes how they are reached, and what of it is verified.
-pub(crate) async fn update_contacts_in_op(
-    op: &mut Op,
-    user: &User,
-    now: DateTime<Utc>,
-) -> Result<(), UserError> {
+pub(crate) async fn update_contacts_in_op(op: &mut Op, user: &LockedUser) -> Result<(), UserError> {
     sqlx::query!(
         "UPDATE users SET email = $2, phone_number = $3, email_verified = $4, phone_verified = $5, updated_at = $6
          WHERE id = $1",
@@ -104,7 +101,7 @@ pub(crate) async fn update_contacts_in_op(
         user.phone_number.as_str(),
         user.email_verified,
         user.phone_verified,
-        now,
+        user.at(),
     )
     .execute(&mut **op)
     .await?;
@@ -112,22 +109,18 @@ pub(crate) async fn update_contacts_in_op(
 }
 
 /// Writes all that may change.
-pub(crate) async fn replace_in_op(op: &mut Op, user: &User, now: DateTime<Utc>) -> Result<(), UserError> {
-    update_in_op(op, user, now).await?;
-    update_contacts_in_op(op, user, now).await?;
-    update_status_in_op(op, user, now).await
+pub(crate) async fn replace_in_op(op: &mut Op, user: &LockedUser) -> Result<(), UserError> {
+    update_in_op(op, user).await?;
+    update_contacts_in_op(op, user).await?;
+    update_status_in_op(op, user).await
 }
 
-pub(crate) async fn update_status_in_op(
-    op: &mut Op,
-    user: &User,
-    now: DateTime<Utc>,
-) -> Result<(), UserError> {
+pub(crate) async fn update_status_in_op(op: &mut Op, user: &LockedUser) -> Result<(), UserError> {
     sqlx::query!(
         "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1",
         user.id.uuid(),
         user.status.name(),
-        now,
+        user.at(),
     )
     .execute(&mut **op)
     .await?;
@@ -135,17 +128,13 @@ pub(crate) async fn update_status_in_op(
 }
 
 /// Writes what they prove who they are with beside the password.
-pub(crate) async fn update_factors_in_op(
-    op: &mut Op,
-    user: &User,
-    now: DateTime<Utc>,
-) -> Result<(), UserError> {
+pub(crate) async fn update_factors_in_op(op: &mut Op, user: &LockedUser) -> Result<(), UserError> {
     let factors: Vec<&str> = user.factors.iter().map(|method| method.amr()).collect();
     sqlx::query!(
         "UPDATE users SET factors = $2, updated_at = $3 WHERE id = $1",
         user.id.uuid(),
         &factors as _,
-        now,
+        user.at(),
     )
     .execute(&mut **op)
     .await?;
@@ -156,7 +145,7 @@ pub(crate) async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<U
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, factors, created_at
+                status, factors, created_at, updated_at
          FROM users WHERE id = $1",
         id.uuid(),
     )
@@ -165,18 +154,24 @@ pub(crate) async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<U
     row.map(User::try_from).transpose()
 }
 
-/// Locks the person until the transaction ends: whoever changes them waits.
-pub(crate) async fn find_locked_in_op(op: &mut Op, id: UserId) -> Result<Option<User>, UserError> {
+/// Locks the person until the transaction ends: whoever changes them waits. The clock is read when the lock is there.
+pub(crate) async fn find_locked_in_op(
+    op: &mut Op,
+    id: UserId,
+    clock: &SharedClock,
+) -> Result<Option<LockedUser>, UserError> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, factors, created_at
+                status, factors, created_at, updated_at
          FROM users WHERE id = $1 FOR UPDATE",
         id.uuid(),
     )
     .fetch_optional(&mut **op)
     .await?;
-    row.map(User::try_from).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let updated_at = row.updated_at;
+    Ok(Some(LockedUser::new(row.try_into()?, updated_at, clock)))
 }
 
 /// An address contains `@` and a number begins with `+`, so one value never means both.
@@ -187,7 +182,7 @@ pub(crate) async fn find_by(
     let row = sqlx::query_as!(
         Row,
         "SELECT id, email, phone_number, first_name, last_name, email_verified, phone_verified, kyc_tier, roles,
-                status, factors, created_at
+                status, factors, created_at, updated_at
          FROM users WHERE email = $1 OR phone_number = $1",
         identifier.as_str(),
     )

@@ -37,6 +37,7 @@ mod login;
 mod mailbox;
 mod mfa_login;
 mod notices;
+mod order_of_changes;
 mod own_sessions;
 mod passkeys;
 mod passkeys_browser;

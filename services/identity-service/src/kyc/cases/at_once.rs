@@ -6,7 +6,7 @@
 //! where it was approved. What fits only in part waits for reviewers, as any case does. Where the provider gives no finding nothing is
 //! written. A number belongs to one person; that somebody else has it is told only to who matches it.
 
-use common_events::{Actor, EventContext};
+use common_events::Actor;
 use common_utils::ids::UserId;
 
 use super::{
@@ -120,10 +120,11 @@ impl Cases {
         let sealed = self.vault.key(id).await?.seal(&super::place(&case), &claims)?;
 
         let mut op = common_db::begin(&self.pool).await?;
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let mut user = user.ok_or(UserError::NotFound)?;
         let held = numbers::find(&mut *op, id).await?;
         if self.has_bvn(&held, at.bvn)? {
-            return Ok(Written::Before(user));
+            return Ok(Written::Before(user.into()));
         }
         self.require_same_person(&user, at.claims, &proofs, &held)?;
         let mut evidence = vec![(EvidenceKind::Bvn, Standing::Checked(at.found.checked))];
@@ -142,12 +143,11 @@ impl Cases {
         let beside = Beside { name_score: at.found.checked.name_score, note: None };
         self.record_in_op(&mut op, &case, step, (rules.clone(), beside), now).await?;
         if step.to == Status::Approved {
-            let context = EventContext::new(SERVICE_NAME, rules, now);
-            self.grant_in_op(&mut op, (&case, TierEvidence::BvnAlone), &mut user, &proofs, &context).await?;
+            self.grant_in_op(&mut op, (&case, TierEvidence::BvnAlone), &mut user, &proofs, rules).await?;
         }
         op.commit().await?;
         self.settled(&case, step, "rules");
-        Ok(Written::Decided(case, user))
+        Ok(Written::Decided(case, user.into()))
     }
 
     /// The provider was asked about names that may have been changed meanwhile; and numbers of two people do not join.

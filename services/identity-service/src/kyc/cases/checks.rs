@@ -36,7 +36,7 @@ use super::{
 use crate::{
     SERVICE_NAME,
     kyc::numbers,
-    users::{self, entity::User},
+    users::{self, LockedUser},
 };
 
 const POLL: Duration = Duration::from_secs(2);
@@ -117,8 +117,9 @@ impl Cases {
         &self,
         op: &mut Op,
         case: &Case,
-    ) -> Result<Option<(Case, User)>, CaseError> {
-        let user = users::repo::find_locked_in_op(op, case.user).await?.ok_or(CaseError::NotFound)?;
+    ) -> Result<Option<(Case, LockedUser)>, CaseError> {
+        let user =
+            users::repo::find_locked_in_op(op, case.user, &self.clock).await?.ok_or(CaseError::NotFound)?;
         let locked = repo::find_locked_in_op(op, case.id).await?.ok_or(CaseError::NotFound)?;
         let ours = locked.status == Status::Submitted && locked.attempts == case.attempts;
         Ok(ours.then_some((locked, user)))

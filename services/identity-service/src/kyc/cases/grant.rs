@@ -3,7 +3,7 @@
 
 use common_db::Op;
 use common_events::{
-    EventContext,
+    Actor, EventContext,
     contracts::{UserUpdated, UserVerified},
 };
 use common_limits::HIGHEST_TIER;
@@ -22,12 +22,13 @@ use super::{
     error::CaseError,
 };
 use crate::{
+    SERVICE_NAME,
     crypto::{
         data_key::{DataKey, Field, Place},
         error::PiiError,
         vault::Vault,
     },
-    users::{self, entity::User},
+    users::{self, LockedUser},
 };
 
 /// What changed a tier, in its event.
@@ -118,20 +119,20 @@ impl Cases {
         &self,
         op: &mut Op,
         (case, evidence): (&Case, TierEvidence),
-        user: &mut User,
+        user: &mut LockedUser,
         proofs: &Proofs,
-        context: &EventContext,
+        by: Actor,
     ) -> Result<(), CaseError> {
-        let now = context.now;
-        let by_people = context.actor.parts().0 == "staff";
+        let now = user.at();
+        let by_people = by.parts().0 == "staff";
         let provider = if by_people { REVIEWERS } else { self.provider.name() };
-        let by = VerifiedBy { provider, case: case.id, now };
+        let verified = VerifiedBy { provider, case: case.id, now };
         let mut identified = false;
         if let Some(bvn) = &proofs.bvn {
-            identified = numbers::upsert_bvn_in_op(op, user.id, bvn, by).await?;
+            identified = numbers::upsert_bvn_in_op(op, user.id, bvn, verified).await?;
         }
         if let Some(nin) = &proofs.nin {
-            numbers::upsert_nin_in_op(op, user.id, nin, by).await?;
+            numbers::upsert_nin_in_op(op, user.id, nin, verified).await?;
         }
         // What is good for a tier is good for those below.
         let policy = self.policy_of(&case.country)?;
@@ -140,15 +141,16 @@ impl Cases {
             validity::repo::upsert_in_op(op, case, tier.tier, dates, now).await?;
         }
         let change = user.reach_tier(case.tier);
-        users::repo::update_in_op(op, user, now).await?;
+        users::repo::update_in_op(op, user).await?;
         // Who has a bank verification number from now on gets an account number by this event.
         if identified {
-            users::publish_in_op(op, context, &UserVerified((&*user).into())).await?;
+            user.publish_in_op(op, by.clone(), UserVerified).await?;
         } else if change.is_some() {
-            users::publish_in_op(op, context, &UserUpdated((&*user).into())).await?;
+            user.publish_in_op(op, by.clone(), UserUpdated).await?;
         }
         if let Some(change) = change {
-            users::publish_in_op(op, context, &user.tier_changed(change, evidence.name(), now)).await?;
+            let context = EventContext::new(SERVICE_NAME, by, now);
+            users::publish_in_op(op, &context, &user.tier_changed(change, evidence.name())).await?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ use crate::{
         vault::Vault,
     },
     notices::{Notices, entity::Message},
-    users::{self, ContactKind, Users, entity::User, error::UserError},
+    users::{self, ContactKind, LockedUser, Users, entity::User, error::UserError},
 };
 use entity::{Case, CaseId, Reason, Status, Step};
 use error::CaseError;
@@ -179,7 +179,8 @@ impl Cases {
         if let Some(saved) = call.claim_in_op(&mut op, now).await? {
             return Ok(Answer::Replayed(saved));
         }
-        let user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(UserError::NotFound)?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let user = user.ok_or(UserError::NotFound)?;
         require_below(&user, tier, due)?;
         self.allowances.take_in_op(&mut op, Counted::CasesBy(id), Allowance::CASES).await??;
         repo::insert_in_op(&mut op, &case, &sealed).await?;
@@ -265,19 +266,18 @@ impl Cases {
     pub(crate) async fn settle_in_op(
         &self,
         op: &mut Op,
-        (case, user): (&Case, &mut User),
+        (case, user): (&Case, &mut LockedUser),
         step: Step,
         (by, beside): (Actor, Beside),
         proofs: Option<&Proofs>,
     ) -> Result<(), CaseError> {
-        let now = self.clock.now();
+        let now = user.at();
         repo::update_in_op(op, case).await?;
         self.record_in_op(op, case, step, (by.clone(), beside), now).await?;
         if step.to == Status::Approved
             && let Some(proofs) = proofs
         {
-            let context = EventContext::new(SERVICE_NAME, by, now);
-            self.grant_in_op(op, (case, TierEvidence::Case), user, proofs, &context).await?;
+            self.grant_in_op(op, (case, TierEvidence::Case), user, proofs, by).await?;
         }
         if step.from != Some(step.to)
             && let Some(message) = Message::kyc_case(&user.trusted_contact(ContactKind::Email), case, now)
@@ -291,11 +291,11 @@ impl Cases {
     pub(crate) async fn end_open_in_op(
         &self,
         op: &mut Op,
-        user: &mut User,
+        user: &LockedUser,
         by: Actor,
     ) -> Result<(), CaseError> {
         for mut case in repo::open_of_locked_in_op(op, user.id).await? {
-            let now = self.clock.now();
+            let now = user.at();
             let step = match case.status {
                 Status::MoreNeeded => case.expire(now)?,
                 _ => case.reject(Reason::AccountInactive, now)?,

@@ -92,13 +92,13 @@ impl Cases {
         if let Some(saved) = call.claim_in_op(&mut op, now).await? {
             return Ok(Answer::Replayed(saved));
         }
-        let owner = users::repo::find_locked_in_op(&mut op, user).await?;
-        let mut owner = owner.filter(users::entity::User::is_active).ok_or(CaseError::Inactive)?;
+        let owner = users::repo::find_locked_in_op(&mut op, user, &self.clock).await?;
+        let mut owner = owner.filter(|owner| owner.is_active()).ok_or(CaseError::Inactive)?;
         let locked = cases::repo::find_locked_in_op(&mut op, id).await?;
         let mut case = locked.ok_or(CaseError::NotFound)?;
         require_open(&case)?;
         // Not before what was asked for meanwhile.
-        let now = self.clock.now();
+        let now = owner.at();
         let before = repo::of_cases(&mut *op, &[id]).await?;
         if before.len() >= MOST {
             return Err(CaseError::Full);

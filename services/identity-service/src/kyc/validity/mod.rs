@@ -62,8 +62,9 @@ impl Cases {
 
     async fn remind_one(&self, user: UserId, tier: i16) -> Result<(), CaseError> {
         let mut op = common_db::begin(&self.pool).await?;
+        let user = users::repo::find_locked_in_op(&mut op, user, &self.clock).await?;
+        let user = user.ok_or(CaseError::NotFound)?;
         let now = self.clock.now();
-        let user = users::repo::find_locked_in_op(&mut op, user).await?.ok_or(CaseError::NotFound)?;
         let until = repo::note_reminder_in_op(&mut op, user.id, tier, now).await?;
         let Some(until) = until else { return Ok(()) };
         // Who is no longer at the tier, or away, is not written to.
@@ -86,17 +87,19 @@ impl Cases {
 
     async fn lapse_one(&self, id: UserId) -> Result<(), CaseError> {
         let mut op = common_db::begin(&self.pool).await?;
+        let user = users::repo::find_locked_in_op(&mut op, id, &self.clock).await?;
+        let mut user = user.ok_or(CaseError::NotFound)?;
         let now = self.clock.now();
-        let mut user = users::repo::find_locked_in_op(&mut op, id).await?.ok_or(CaseError::NotFound)?;
         // Read after the lock: they may have been verified anew.
         repo::delete_lapsed_in_op(&mut op, id, now).await?;
         let held = repo::highest_in_op(&mut op, id).await?.unwrap_or(TIER_NONE);
         let by_number = numbers::find(&mut *op, id).await?.bvn_lookup.map_or(TIER_NONE, |_| TIER_BVN);
-        let context = EventContext::new(SERVICE_NAME, Actor::service(SERVICE_NAME), now);
         if let Some(change) = user.fall_to_tier(held.max(by_number)) {
-            users::repo::update_in_op(&mut op, &user, now).await?;
-            users::publish_in_op(&mut op, &context, &UserUpdated((&user).into())).await?;
-            users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE, now)).await?;
+            let by = Actor::service(SERVICE_NAME);
+            users::repo::update_in_op(&mut op, &user).await?;
+            user.publish_in_op(&mut op, by.clone(), UserUpdated).await?;
+            let context = EventContext::new(SERVICE_NAME, by, user.at());
+            users::publish_in_op(&mut op, &context, &user.tier_changed(change, EVIDENCE)).await?;
             // Who has closed their account, or was erased, is not written to.
             if user.is_active() {
                 let to = user.trusted_contact(ContactKind::Email);
@@ -120,7 +123,7 @@ impl Cases {
 
     async fn expire_one(&self, id: CaseId, user: UserId) -> Result<(), CaseError> {
         let mut op = common_db::begin(&self.pool).await?;
-        let user = users::repo::find_locked_in_op(&mut op, user).await?;
+        let user = users::repo::find_locked_in_op(&mut op, user, &self.clock).await?;
         let mut user = user.ok_or(CaseError::NotFound)?;
         let mut case = cases::repo::find_locked_in_op(&mut op, id).await?.ok_or(CaseError::NotFound)?;
         let now = self.clock.now();
