@@ -103,7 +103,12 @@ impl Limits {
     /// Whether a device that was bound then is limited as a new one. One that is bound in time to come is: the clock of who bound
     /// it is ahead.
     pub fn is_new_device(&self, bound_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        self.new_device.is_some_and(|new| now - bound_at < new.lasts)
+        self.new_devices_since(now).is_some_and(|since| bound_at > since)
+    }
+
+    /// What was bound after this is limited as a new device.
+    pub fn new_devices_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.new_device.map(|new| now - new.lasts)
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn register() {
     for outcome in [Recovered::Completed, Recovered::Failed, Recovered::Unanswered] {
         recovered(outcome, 0);
     }
-    for limit in [LimitName::DailyOutflow, LimitName::NewDevice] {
+    for limit in [LimitName::DailyOutflow, LimitName::NewDevice, LimitName::RecipientCeiling] {
         counter!(OVER_LIMIT, "service" => SERVICE, "limit" => limit.name()).increment(0);
     }
     for asked in ["identity", "wallet"] {

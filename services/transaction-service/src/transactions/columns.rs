@@ -59,18 +59,23 @@ fn column<'a, T>(rows: &[&'a Transaction], value: impl Fn(&'a Transaction) -> T)
     rows.iter().map(|row| value(row)).collect()
 }
 
-/// `insert_transactions!(before, more, values, after, columns, arguments…)`: a statement that writes new rows and answers with ids, with
-/// what stands before and after its `INSERT INTO … SELECT … FROM … AS new`, and the columns that the statement finds by itself with
-/// their values, each behind a comma. The arguments begin at `$19`.
+/// `insert_transactions!(before, more, lease, values, after, columns, arguments…)`: a statement that writes new rows and answers with
+/// ids, with what stands before and after its `INSERT INTO … SELECT … FROM … AS new`, until when they are leased, and the columns
+/// that the statement finds by itself with their values, each behind a comma. The arguments begin at `$19`.
 macro_rules! insert_transactions {
-    ($before:literal, $more:literal, $values:literal, $after:literal, $columns:expr $(, $argument:expr)* $(,)?) => {
+    ($before:literal, $more:literal, $lease:literal, $values:literal, $after:literal,
+     $columns:expr $(, $argument:expr)* $(,)?) => {
         sqlx::query!(
             $before
                 + "INSERT INTO transactions (id, type, status, amount, fee, currency, from_wallet_id, to_wallet_id,
                        from_user_id, to_user_id, from_name, to_name, narration, reference, correlation_id, leased_until,
                        created_at, completed_at"
                 + $more
-                + ") SELECT new.*"
+                + ") SELECT new.id, new.type, new.status, new.amount, new.fee, new.currency, new.from_wallet_id,
+                       new.to_wallet_id, new.from_user_id, new.to_user_id, new.from_name, new.to_name, new.narration,
+                       new.reference, new.correlation_id, "
+                + $lease
+                + ", new.created_at, new.completed_at"
                 + $values
                 + " FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::text[], $13::text[],

@@ -81,10 +81,12 @@ names! {
     LimitName {
         DailyOutflow = "daily_outflow",
         NewDevice = "new_device",
+        RecipientCeiling = "recipient_ceiling",
     }
 }
 
-/// The limit that a transfer would have passed, and what was left of it; in the transfer's currency.
+/// The limit that a transfer would have passed, and what was left of it; in the transfer's currency, or for the recipients' ceilings in
+/// refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverLimit {
     pub(crate) limit: LimitName,

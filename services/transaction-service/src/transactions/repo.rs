@@ -20,6 +20,7 @@ pub(crate) async fn insert_in_op(op: &mut Op, new: &Transaction) -> sqlx::Result
     let inserted = insert_transactions!(
         "",
         "",
+        "new.leased_until",
         "",
         " ON CONFLICT ON CONSTRAINT transactions_pkey DO NOTHING RETURNING id",
         columns

@@ -9,7 +9,8 @@
 //! 4. settle: in one statement, `completed` or `failed` and their events, where they are still `initiated`; what failed has not left.
 //!
 //! A crash or a lost answer between 2 and 4 leaves `initiated` rows. When their lease is over, recovery (or the
-//! client's retry, whichever comes first) goes on at 3; the ledger answers a posting that it knows as the first time.
+//! client's retry, whichever comes first) goes on at 3; the ledger answers a posting that it knows as the first time. What would
+//! pass a limit goes on at 4, by a release that knows of limits alone (`repo/lease.rs`).
 
 mod approval;
 mod entity;
@@ -199,7 +200,8 @@ impl Transfers {
         api_key: Option<Uuid>,
     ) -> Result<Option<Progress>, TransferError> {
         let now = self.clock.now();
-        let taken = repo::take_over(&self.pool, id, now, now + self.steps.lease).await?;
+        let lease = self.steps.lease;
+        let taken = repo::take_over(&self.pool, id, now, now + lease, now - lease).await?;
         let taken = Transaction { api_key, ..taken.ok_or(TransferError::InProgress)? };
         Ok(self.steps.post_and_settle(&[taken], by_sender).await?.pop().transpose()?)
     }

@@ -8,6 +8,10 @@
 //! - How much a day may hold follows the tier that the directory has of the sender when the key is claimed. Who is not in it
 //!   yet is worth tier 0.
 //!
+//! - A person's devices that are new share one limit: who binds another one does not begin anew.
+//! - What a recipient's wallet may hold is the ledger's to refuse, and each such refusal tells something of what is in it. After a few
+//!   in a day the sender is told no more: to those who have refused it, the ledger is not asked again that day.
+//!
 //! The database decides (`claim_transfers`), in the statement that claims the key and under the locks of the windows: so those that
 //! come at the same time are decided one after the other. What fails is given back by the statement that settles it.
 
@@ -20,6 +24,12 @@ use common_utils::{
 
 use super::entity::RefusalCode;
 use crate::transactions::{Failure, LimitName, OverLimit, Party, Transaction};
+
+/// How often in a day somebody may learn that a recipient cannot hold an amount.
+const CEILING_REFUSALS: i64 = 5;
+/// Says nothing of what the recipient holds.
+const TOLD_ENOUGH: &str = "Too many of your transfers were refused today because of what their recipients can hold. Try this one \
+                           again tomorrow.";
 
 /// The windows that a transfer is counted in, by their beginnings. None of them: nothing limits it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +62,7 @@ pub(super) struct Figures {
     /// From tier 0 on.
     pub(super) daily: Vec<Option<i64>>,
     pub(super) new_device: Option<i64>,
+    pub(super) ceiling_refusals: i64,
 }
 
 impl Figures {
@@ -60,6 +71,7 @@ impl Figures {
             currency: limits.currency(),
             daily: (0..=HIGHEST_TIER).map(|tier| limits.of(tier).daily_outflow).collect(),
             new_device: limits.new_device_outflow(),
+            ceiling_refusals: CEILING_REFUSALS,
         }
     }
 }
@@ -72,20 +84,21 @@ pub(super) fn failure(over: OverLimit, currency: Currency) -> Failure {
             format!("Your tier lets {most} a day go to other people; {left} of it is left today.")
         }
         LimitName::NewDevice => {
-            format!("A new device sends at most {most} to other people at first; {left} of it is left.")
+            format!("New devices send at most {most} to other people at first; {left} of it is left.")
         }
+        LimitName::RecipientCeiling => TOLD_ENOUGH.to_owned(),
     };
     Failure { code: RefusalCode::LimitExceeded.name().to_owned(), message }
 }
 
-/// The refusal as the sender is told it: beside the words, which limit it was, for a program.
+/// The refusal as the sender is told it: beside the words, which limit it was, for a program; unless no smaller amount would do.
 pub(super) fn problem(over: OverLimit, currency: Currency, message: String) -> Problem {
+    let problem = Problem::unprocessable(RefusalCode::LimitExceeded.name(), message);
+    if over.limit == LimitName::RecipientCeiling {
+        return problem;
+    }
     let left = Money::new(over.left, currency);
-    Problem::unprocessable(RefusalCode::LimitExceeded.name(), message).of_field(
-        "amount.amount",
-        over.limit.name(),
-        format!("must be at most {left} for now"),
-    )
+    problem.of_field("amount.amount", over.limit.name(), format!("must be at most {left} for now"))
 }
 
 #[cfg(test)]
@@ -160,7 +173,7 @@ mod tests {
         assert!(failure.message.contains("NGN 1.23 of it is left"), "{}", failure.message);
         assert_eq!((error.field.as_str(), &*error.code), ("amount.amount", "daily_outflow"));
         let (failure, error) = told(LimitName::NewDevice);
-        assert!(failure.message.starts_with("A new device"), "{}", failure.message);
+        assert!(failure.message.starts_with("New devices"), "{}", failure.message);
         assert_eq!(error.code, "new_device");
     }
 }

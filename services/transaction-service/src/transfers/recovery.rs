@@ -45,7 +45,8 @@ impl Transfers {
     async fn recover(&self) -> Result<(), StepError> {
         loop {
             let now = self.clock.now();
-            let taken = repo::take_expired(&self.pool, now, now + self.steps.lease, BATCH).await?;
+            let lease = self.steps.lease;
+            let taken = repo::take_expired(&self.pool, now, now + lease, now - lease, BATCH).await?;
             if !taken.is_empty() {
                 crash_point!("recovery.after_take");
             }

@@ -119,8 +119,10 @@ impl RecipientBody {
 /// Answers when the money has moved. A transfer that the ledger refuses is 422, and stays in your list as `failed`.
 /// Its key remembers that, as it remembers a success. So it is with `limit_exceeded`, when more would go to other people in a day
 /// than your tier allows, or from a new device at first: `errors[0].code` is `daily_outflow` or `new_device`, and the words say
-/// what is left. What was refused before (a fresh approval that is missing, fields that do not fit, `same_wallet`,
-/// `currency_mismatch`, `unsupported_currency`, `recipient_not_found`, a wallet that is not yours) leaves the key unused.
+/// what is left. Without `errors` it is because of the recipient, who cannot hold that much; after a few of these in a day, what goes
+/// to the same recipients is refused until midnight. What was refused before (a fresh approval that is missing, fields that do not
+/// fit, `same_wallet`, `currency_mismatch`, `unsupported_currency`, `recipient_not_found`, a wallet that is not yours) leaves the key
+/// unused.
 /// After 503 the transfer may still happen: send it again with the same key to learn of it.
 #[utoipa::path(
     post, path = "/api/v1/transactions/transfers", tag = "transactions", request_body = TransferBody,

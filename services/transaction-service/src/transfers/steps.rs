@@ -163,6 +163,7 @@ impl Steps {
             transfers: new.iter().map(|transfer| &transfer.transaction).collect(),
             counted: new.iter().map(|transfer| transfer.counted).collect(),
             figures: &self.figures,
+            new_since: self.limits.new_devices_since(self.clock.now()),
         };
         let mut told = events::of_present_status(&begun.transfers, by_sender, &*self.clock)?;
         told.extend(events::of_present_status(&after.iter().collect::<Vec<_>>(), actor, &*self.clock)?);

@@ -130,14 +130,21 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Ask>>> {
     prop::collection::vec(prop::collection::vec(ask, 1..12), 1..4)
 }
 
-/// What the windows hold, decided one ask after the other: what is left where that is too little.
+/// What each person has sent, in their day and by all their new devices, decided one ask after the other: what is left where that is
+/// too little.
 #[derive(Default)]
-struct Model(HashMap<(usize, Option<i64>), i64>);
+struct Model(HashMap<(usize, Window), i64>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Window {
+    Day,
+    Devices,
+}
 
 impl Model {
     fn decide(&mut self, (person, amount, device): Ask) -> Option<i64> {
-        let mut windows = vec![((person, None), if person == HIGHEST { None } else { Some(DAY) })];
-        windows.extend(device.map(|device| ((person, Some(device)), Some(DEVICE))));
+        let mut windows = vec![((person, Window::Day), if person == HIGHEST { None } else { Some(DAY) })];
+        windows.extend(device.map(|_| ((person, Window::Devices), Some(DEVICE))));
         let left =
             |(window, most): &(_, Option<i64>)| most.map(|most| most - self.0.get(window).unwrap_or(&0));
         let refused = windows.iter().filter_map(left).filter(|left| amount > *left).min();
@@ -188,7 +195,7 @@ async fn claim(world: &World, people: &[Customer], batch: &[Ask]) -> Vec<Option<
         batch.iter().map(|(.., device)| device.map(|device| now - TimeDelta::seconds(device))).collect();
     let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i64>)> = sqlx::query_as(
         "SELECT id, outflow_day, over_limit_left
-         FROM claim_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, 'NGN', $10, $11, '{}')",
+         FROM claim_transfers($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, 'NGN', $10, $11, $12, 5, '{}')",
     )
     .bind(users.iter().map(Uuid::to_string).collect::<Vec<_>>())
     .bind(ids.iter().map(Uuid::to_string).collect::<Vec<_>>())
@@ -201,6 +208,7 @@ async fn claim(world: &World, people: &[Customer], batch: &[Ask]) -> Vec<Option<
     .bind(devices)
     .bind(vec![Some(DAY), Some(DAY), Some(DAY), None])
     .bind(DEVICE)
+    .bind(now - TimeDelta::hours(24))
     .fetch_all(world.pool())
     .await
     .unwrap();

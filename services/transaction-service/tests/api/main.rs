@@ -9,6 +9,7 @@
 
 mod approval;
 mod bad_input;
+mod ceilings;
 mod concurrency;
 mod events;
 mod keys;

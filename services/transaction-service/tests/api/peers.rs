@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// Refuses every new posting with this code, because of its debited wallet.
     Refuse(&'static str),
+    /// Refuses every new posting to this wallet, which holds all that it may.
+    Full(Uuid),
 }
 
 #[derive(Debug, Clone)]
@@ -100,8 +102,10 @@ impl Book {
         let amount = leg["amount"]["amount"].as_i64().unwrap();
         let refusal =
             |code: &str, wallet: Uuid| Some(json!({"code": code, "walletId": wallet, "missing": null}));
-        if let Fault::Refuse(code) = self.fault {
-            return refusal(code, debit);
+        match self.fault {
+            Fault::Refuse(code) => return refusal(code, debit),
+            Fault::Full(wallet) if wallet == credit => return refusal("ceiling_exceeded", credit),
+            _ => {}
         }
         for wallet in [debit, credit] {
             if self.accounts.iter().any(|account| account.wallet == wallet && account.frozen) {
@@ -251,7 +255,7 @@ async fn postings(State(peers): State<Peers>, headers: HeaderMap, Json(body): Js
     match fault {
         Fault::Down => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Fault::Slow(wait) => tokio::time::sleep(wait).await,
-        Fault::None | Fault::LoseAnswer | Fault::Refuse(_) => {}
+        Fault::None | Fault::LoseAnswer | Fault::Refuse(_) | Fault::Full(_) => {}
     }
     let results: Vec<Value> = {
         let mut book = peers.book();

@@ -228,6 +228,7 @@ async fn every_series_is_exported_from_the_start() {
         r#"wallet_transfers_recovered_total{service="transaction",outcome="unanswered"}"#,
         r#"wallet_transfer_limit_refusals_total{service="transaction",limit="daily_outflow"}"#,
         r#"wallet_transfer_limit_refusals_total{service="transaction",limit="new_device"}"#,
+        r#"wallet_transfer_limit_refusals_total{service="transaction",limit="recipient_ceiling"}"#,
         r#"wallet_directory_fallbacks_total{service="transaction",asked="identity"}"#,
         r#"wallet_transactions_initiated{service="transaction"}"#,
     ] {

@@ -105,6 +105,8 @@ async fn what_has_left_is_never_less_than_nothing() {
         "outflow_windows_moved_not_negative"
     );
     assert_eq!(refused(&world, "UPDATE outflow_windows SET kind = 'x'").await, "outflow_windows_kind_known");
+    let never = "INSERT INTO ceiling_refusals VALUES (gen_random_uuid(), now(), gen_random_uuid(), 0)";
+    assert_eq!(refused(&world, never).await, "ceiling_refusals_refused_positive");
 }
 
 #[tokio::test]

@@ -75,6 +75,8 @@ pub(in crate::transfers) struct Begun<'a> {
     pub(in crate::transfers) transfers: Vec<&'a Transaction>,
     pub(in crate::transfers) counted: Vec<Counted>,
     pub(in crate::transfers) figures: &'a Figures,
+    /// What was bound after this is a new device.
+    pub(in crate::transfers) new_since: Option<DateTime<Utc>>,
 }
 
 /// What was written of it.
@@ -106,9 +108,11 @@ pub(in crate::transfers) async fn write(
     let devices: Vec<Option<DateTime<Utc>>> = begun.counted.iter().map(|counted| counted.device).collect();
     let written = insert_transactions!(
         "WITH fresh AS MATERIALIZED (
-             SELECT * FROM claim_transfers($19, $20, $21, $22, $23, $9, $4, $36, $37, $38, $39, $40, $41)
+             SELECT * FROM claim_transfers($19, $20, $21, $22, $23, $9, $10, $4, $36, $37, $38, $39, $40, $41, $42, $43)
          ), begun AS (",
         ", outflow_day, outflow_device, over_limit, over_limit_most, over_limit_left",
+        // For ever, where a limit refuses it: see `transactions_over_limit_never_taken`.
+        "CASE WHEN fresh.over_limit IS NULL THEN new.leased_until ELSE '9999-12-31T00:00:00Z' END",
         ", fresh.outflow_day, fresh.outflow_device, fresh.over_limit, fresh.over_limit_most, fresh.over_limit_left",
         r#" JOIN fresh USING (id)
          ), ended AS MATERIALIZED (
@@ -157,6 +161,8 @@ pub(in crate::transfers) async fn write(
         begun.figures.currency.code(),
         &begun.figures.daily as &[Option<i64>],
         begun.figures.new_device,
+        begun.new_since,
+        begun.figures.ceiling_refusals,
         &ends.failing,
     );
     let written = written.fetch_one(connection).await?;
