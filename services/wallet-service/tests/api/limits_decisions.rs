@@ -159,7 +159,7 @@ async fn what_goes_back_to_its_bank_leaves_the_books_once_and_is_released_no_mor
     bank.tell_tier(other.user, 3).await;
     eventually("the other's", async || (bank.balance(other.wallet).await == 6_000_000).then_some(())).await;
     assert_eq!(bank.balance(returned.wallet).await, 0);
-    let back = ("returned".to_owned(), Some(SINGLE.to_owned()));
-    assert_eq!(deposits(&bank).await, [back, released(SINGLE)]);
+    let at_bank = ("returned".to_owned(), Some(SINGLE.to_owned()));
+    assert_eq!(deposits(&bank).await, [at_bank, released(SINGLE)]);
     exact(&bank).await;
 }
