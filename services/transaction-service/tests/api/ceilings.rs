@@ -103,7 +103,7 @@ async fn refusals_for_other_reasons_are_not_counted() {
     let world = World::new().await;
     let (ada, bola) = (rich(&world, "Ada"), rich(&world, "Bola"));
     let (savings, _) = world.open_wallet(&ada.person, "NGN", 0);
-    for number in 0..TOLD + 1 {
+    for number in 0..=TOLD {
         world.peers.fail(Fault::Refuse("wallet_frozen"));
         let frozen = world.transfer(&ada, &format!("frozen {number}"), &between(&ada, &bola, 1)).await;
         assert_eq!(frozen.code(), "wallet_frozen");
