@@ -165,8 +165,8 @@ async fn a_wallet_in_which_nothing_happened_has_statements_too() {
 async fn a_file_is_what_a_spreadsheet_reads() {
     let world = World::open().await;
     let (user, ada) = world.person_with(150_000).await;
-    let (_, bola) = world.person_with(0).await;
-    let bounds = json!({ "floor": -10_000, "ceiling": null, "reason": "r", "actorId": user });
+    let (staff, bola) = world.person_with(0).await;
+    let bounds = json!({ "floor": -10_000, "ceiling": null, "reason": "r", "actorId": staff });
     world.order(Method::PUT, &format!("/internal/v1/wallets/{ada}/bounds"), &bounds).await;
     let described = |amount, words: &str| with(pay(ada, bola, amount), "/description", json!(words));
     let list = [
