@@ -38,7 +38,7 @@ use crate::{
         Origin, Sessions,
         entity::{EndReason, SessionId, Which},
     },
-    users::{self, ContactKind, LockedUser, Users, error::UserError},
+    users::{self, ContactKind, LockedUser, Users, entity::User, error::UserError},
 };
 
 /// What forgotten passwords are encrypted for.
@@ -204,11 +204,11 @@ impl PasswordChanges {
     async fn tell_in_op(
         &self,
         op: &mut Op,
-        user: &LockedUser,
+        user: &User,
         by: By<'_>,
         taken: &Taken,
     ) -> Result<(), PasswordChangeError> {
-        let (to, now) = (user.trusted_contact(ContactKind::Email), user.at());
+        let (to, now) = (user.trusted_contact(ContactKind::Email), self.clock.now());
         let notice = match by {
             By::Change { .. } => Message::password_changed(&to, now),
             By::Reset { .. } => Message::password_was_reset(&to, taken, now),

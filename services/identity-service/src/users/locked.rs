@@ -34,7 +34,8 @@ impl LockedUser {
         Self { user, at: clock.now().max(updated_at + LATER) }
     }
 
-    /// When everything happens to them that this transaction does. What has expired or is due is asked of the clock: this may be ahead.
+    /// When this transaction changes them, for their row and for events. It may be ahead of the clock, so it neither says what is due or has
+    /// expired, nor from when on something holds: those are the clock's.
     pub(crate) fn at(&self) -> DateTime<Utc> {
         self.at
     }

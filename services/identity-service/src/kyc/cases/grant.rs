@@ -123,7 +123,7 @@ impl Cases {
         proofs: &Proofs,
         by: Actor,
     ) -> Result<(), CaseError> {
-        let now = user.at();
+        let now = self.clock.now();
         let by_people = by.parts().0 == "staff";
         let provider = if by_people { REVIEWERS } else { self.provider.name() };
         let verified = VerifiedBy { provider, case: case.id, now };
@@ -149,7 +149,7 @@ impl Cases {
             user.publish_in_op(op, by.clone(), UserUpdated).await?;
         }
         if let Some(change) = change {
-            let context = EventContext::new(SERVICE_NAME, by, now);
+            let context = EventContext::new(SERVICE_NAME, by, user.at());
             users::publish_in_op(op, &context, &user.tier_changed(change, evidence.name())).await?;
         }
         Ok(())

@@ -271,7 +271,7 @@ impl Cases {
         (by, beside): (Actor, Beside),
         proofs: Option<&Proofs>,
     ) -> Result<(), CaseError> {
-        let now = user.at();
+        let now = self.clock.now();
         repo::update_in_op(op, case).await?;
         self.record_in_op(op, case, step, (by.clone(), beside), now).await?;
         if step.to == Status::Approved
@@ -295,7 +295,7 @@ impl Cases {
         by: Actor,
     ) -> Result<(), CaseError> {
         for mut case in repo::open_of_locked_in_op(op, user.id).await? {
-            let now = user.at();
+            let now = self.clock.now();
             let step = match case.status {
                 Status::MoreNeeded => case.expire(now)?,
                 _ => case.reject(Reason::AccountInactive, now)?,

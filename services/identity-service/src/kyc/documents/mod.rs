@@ -98,7 +98,7 @@ impl Cases {
         let mut case = locked.ok_or(CaseError::NotFound)?;
         require_open(&case)?;
         // Not before what was asked for meanwhile.
-        let now = owner.at();
+        let now = self.clock.now();
         let before = repo::of_cases(&mut *op, &[id]).await?;
         if before.len() >= MOST {
             return Err(CaseError::Full);

@@ -155,7 +155,7 @@ impl Cases {
         let mut op = common_db::begin(&self.pool).await?;
         let user = users::repo::find_locked_in_op(&mut op, case.user, &self.clock).await?;
         let mut user = user.ok_or(UserError::NotFound)?;
-        let now = user.at();
+        let now = self.clock.now();
         let locked = cases::repo::find_locked_in_op(&mut op, id).await?;
         let mut case = locked.ok_or(CaseError::NotFound)?;
         if let Some((claims, proofs)) = &approval {
