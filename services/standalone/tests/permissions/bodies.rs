@@ -121,8 +121,9 @@ fn to_others(name: &str, scene: &Scene, person: &Person) -> Value {
             "legs": [{ "debit": { "walletId": scene.wallet }, "credit": { "walletId": scene.other_wallet },
                        "amount": { "amount": 100, "currency": "NGN" } }],
         }] }),
-        "POST /internal/v1/wallets/{id}/freeze" | "POST /internal/v1/wallets/{id}/unfreeze" => order,
-        "POST /internal/v1/wallets/{id}/close" => order,
+        "POST /internal/v1/wallets/{id}/freeze"
+        | "POST /internal/v1/wallets/{id}/unfreeze"
+        | "POST /internal/v1/wallets/{id}/close" => order,
         "PUT /internal/v1/wallets/{id}/bounds" => {
             json!({ "floor": 0, "ceiling": null, "reason": "for the matrix", "actorId": scene.person(Caller::Admin).id })
         }
