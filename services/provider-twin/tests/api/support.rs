@@ -93,7 +93,10 @@ impl TestTwin {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text:?}"));
+        let body = match status {
+            204 => Value::Null,
+            _ => serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} {text:?}")),
+        };
         Answer { status, text, body }
     }
 
