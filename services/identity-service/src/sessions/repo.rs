@@ -311,7 +311,7 @@ pub(crate) async fn find_of_token_in_op(
     Ok(found.map(SessionId::from))
 }
 
-/// Whether the person has or had this session.
+/// Whether it is, or was, one of the person's.
 pub(crate) async fn is_of(db: impl PgExecutor<'_>, user: UserId, session: SessionId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND user_id = $2) AS "exists!""#,

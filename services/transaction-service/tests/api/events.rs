@@ -121,6 +121,16 @@ impl Platform {
         }
     }
 
+    /// Whom the directory knows wholly.
+    async fn two_customers(&self) -> (Customer, Customer) {
+        let (ada, bola) = (self.world.customer("Ada", "Obi"), self.world.customer("Bola", "Ade"));
+        self.publish(&self.welcome(&ada)).await;
+        self.publish(&self.welcome(&bola)).await;
+        self.wait_for_count("directory_users", 2).await;
+        self.wait_for_count("directory_account_numbers", 2).await;
+        (ada, bola)
+    }
+
     async fn count(&self, table: &'static str) -> i64 {
         let query = format!("SELECT count(*) FROM {table}");
         sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(self.world.pool()).await.unwrap()
@@ -136,11 +146,7 @@ impl Platform {
 async fn the_directory_is_filled_by_events_and_asks_nobody() {
     let platform = Platform::new().await;
     let world = &platform.world;
-    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
-    platform.publish(&platform.welcome(&ada)).await;
-    platform.publish(&platform.welcome(&bola)).await;
-    platform.wait_for_count("directory_users", 2).await;
-    platform.wait_for_count("directory_account_numbers", 2).await;
+    let (ada, bola) = platform.two_customers().await;
     let ways = [
         json!({"walletId": bola.wallet}),
         json!({"accountNumber": bola.number}),
@@ -163,11 +169,7 @@ async fn the_directory_is_filled_by_events_and_asks_nobody() {
 async fn who_was_erased_is_found_by_nothing_they_were_known_by() {
     let platform = Platform::new().await;
     let world = &platform.world;
-    let (ada, bola) = (world.customer("Ada", "Obi"), world.customer("Bola", "Ade"));
-    platform.publish(&platform.welcome(&ada)).await;
-    platform.publish(&platform.welcome(&bola)).await;
-    platform.wait_for_count("directory_users", 2).await;
-    platform.wait_for_count("directory_account_numbers", 2).await;
+    let (ada, bola) = platform.two_customers().await;
     let ways = [json!({"phoneNumber": bola.person.phone}), json!({"email": bola.person.email})];
     for (index, to) in ways.iter().enumerate() {
         let sent = world.transfer(&ada, &format!("before{index}"), &naira(ada.wallet, to, 100)).await;

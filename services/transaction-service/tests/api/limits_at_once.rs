@@ -5,12 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common_db::PgPool;
 use common_utils::clock::Clock;
 use sqlx::PgExecutor;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::{
     limits::{A_DAY, NEW_DEVICE, WEALTH, assert_over, on_device, rich, today},
     peers::Fault,
-    support::{World, between, eventually, read, transfer_request},
+    support::{Answer, World, between, eventually, read, transfer_request},
 };
 
 /// Both instances at once, so that neither knows of the other but by the database.
@@ -28,15 +29,7 @@ async fn sixty_four_at_once_never_send_more_than_the_limit() {
             tokio::spawn(async move { read(call.await.unwrap()).await })
         })
         .collect();
-    let mut sent = 0;
-    for call in calls {
-        let answer = call.await.unwrap();
-        if answer.status == StatusCode::CREATED {
-            sent += 1;
-        } else {
-            assert_over(&answer, "daily_outflow", "2000.00");
-        }
-    }
+    let sent = count_sent(calls, "daily_outflow", "2000.00").await;
     // Twelve times 4,000.00 of 50,000.00.
     assert_eq!(sent, A_DAY / EACH);
     assert_eq!(today(&world, &ada).await, sent * EACH);
@@ -60,16 +53,22 @@ async fn new_devices_at_once_never_send_more_than_one_of_them() {
             tokio::spawn(async move { read(call.await.unwrap()).await })
         })
         .collect();
+    let sent = count_sent(calls, "new_device", "0.00").await;
+    assert_eq!((sent, today(&world, &ada).await), (2, NEW_DEVICE));
+}
+
+/// How many of the transfers were sent. Each of the others was refused by this limit, with so much left.
+async fn count_sent(calls: Vec<JoinHandle<Answer>>, limit: &str, left: &str) -> i64 {
     let mut sent = 0;
     for call in calls {
         let answer = call.await.unwrap();
         if answer.status == StatusCode::CREATED {
             sent += 1;
         } else {
-            assert_over(&answer, "new_device", "0.00");
+            assert_over(&answer, limit, left);
         }
     }
-    assert_eq!((sent, today(&world, &ada).await), (2, NEW_DEVICE));
+    sent
 }
 
 /// What is left to somebody who begins a transfer of all that new devices may send, by a device and in a day.
